@@ -1,0 +1,81 @@
+/* The state on disk: what the state machines decide from the committed log, in
+ * an LMDB environment of its own, written by one thread with group commit.
+ *
+ * The thread reads committed entries from the log (zero copy), applies them and
+ * stores the applied index in the same transaction: a crash repeats or keeps
+ * both, never one. Nobody waits for it before answering a proposal; after a
+ * restart it goes on behind its applied index. Its lag is the caller's to bound.
+ * A write error or a corrupt log record stops the process. */
+#ifndef CLUSTER_STORE_STATE_H
+#define CLUSTER_STORE_STATE_H
+
+#include "base/kv.h"
+#include "cluster/store/log.h"
+
+enum { NOTE_STATE_APPLIED = 101 };
+
+/* What the state stands at. Written in the transaction that applied it. */
+struct state_point {
+	uint64_t index, term;	/* last applied entry */
+	uint64_t conf_index;	/* last applied LOG_CHANGE ... */
+	struct blob *conf;	/* ... and its payload; NULL when none */
+};
+
+/* Posted after each commit; free() it. */
+struct state_applied {
+	struct note note;
+	uint64_t index;
+};
+
+/* Applies one committed entry. State thread, inside the transaction;
+ * deterministic: same entries, same kv, on every node. */
+struct state_machine {
+	void *ctx;
+	void (*apply)(void *ctx, const struct kv *kv,
+		      const struct log_entry *entry);
+	/* After the transaction is durable: what apply learned may be shown. */
+	void (*committed)(void *ctx, uint64_t index); /* may be NULL */
+};
+
+struct state_config {
+	const char *path;
+	size_t bytes_max;
+	struct log_store *log;
+	struct mailbox *owner;
+	struct state_machine machine;
+	struct clock clock;
+};
+
+struct state_store;
+
+int state_open(struct state_store **out, const struct state_config *cfg,
+	       struct err *e);
+void state_close(struct state_store *s); /* NULL is allowed */
+
+/* -- owner's thread -------------------------------------------------------- */
+/* Entries up to index are committed and durable in the log: apply them. */
+void state_commit(struct state_store *s, uint64_t index);
+/* Read-only kv of the last durable state for the length of fn. */
+void state_read(struct state_store *s, void (*fn)(const struct kv *, void *),
+		void *ctx);
+
+/* -- any thread ------------------------------------------------------------ */
+/* Durable. Gives a reference to conf. */
+void state_point(struct state_store *s, struct state_point *out);
+
+/* -- images: the whole state at one point, as one file ---------------------- */
+/* Write a compact copy of the last durable state to path (fsync'ed). Blocks
+ * for as long as the copy takes: never on the loop. */
+int state_image_write(struct state_store *s, const char *path,
+		      struct state_point *point, uint64_t *size,
+		      uint64_t *digest, struct err *e);
+/* Replace state and log by an image: afterwards the state stands at its point
+ * and the log is empty behind it. Crash-safe: a marker file names what is under
+ * way, and store_install_finish (called before the environments are opened)
+ * completes it. Both threads must be idle. Blocks: before loop start or with
+ * Raft stopped. */
+int state_image_install(struct state_store *s, const char *path,
+			uint64_t index, uint64_t term, struct err *e);
+int store_install_finish(const char *dir, struct err *e);
+
+#endif
