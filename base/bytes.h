@@ -31,7 +31,8 @@ struct blob *blob_ref(struct blob *b);
 void blob_unref(struct blob *b); /* NULL is allowed */
 struct bytes blob_bytes(const struct blob *b);
 
-/* malloc, calloc and realloc that stop the process instead of returning NULL. */
+/* malloc, calloc and realloc that stop the process instead of returning NULL.
+ */
 void *mem_alloc(size_t len);
 void *mem_zero(size_t n, size_t len);
 void *mem_grow(void *p, size_t len);

@@ -7,7 +7,7 @@
 __attribute__((noreturn)) void check_failed(const char *file, int line,
 					    const char *claim);
 
-#define CHECK(claim)                                                           \
+#define CHECK(claim) \
 	((claim) ? (void)0 : check_failed(__FILE__, __LINE__, #claim))
 
 #endif

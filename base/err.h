@@ -47,7 +47,7 @@ enum err_code {
 #define ERR_ENUM(name, text, sentence) name,
 	ERR_LIST(ERR_ENUM)
 #undef ERR_ENUM
-	ERR__END
+		ERR__END
 };
 
 enum { ERR_TEXT_MAX = 512 };

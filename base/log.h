@@ -1,6 +1,7 @@
 /* Logging: one event, one line, logfmt, to stderr.
  *
- *   ts=2026-11-20T08:19:02.120033Z level=info node=n1 event=leader_elected term=14
+ *   ts=2026-11-20T08:19:02.120033Z level=info node=n1 event=leader_elected
+ * term=14
  *
  * Stable keys, no secrets, no row values. Under systemd (JOURNAL_STREAM set) a
  * line begins with its <priority>. Any thread; a line is one write. */

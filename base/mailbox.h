@@ -14,7 +14,7 @@
 struct note {
 	struct note *next;
 	size_t size_bytes; /* what it counts against the limit */
-	int kind;	   /* the owner's own numbering */
+	int kind;          /* the owner's own numbering */
 };
 
 struct mailbox {

@@ -1,6 +1,6 @@
-/* Ordered map from byte strings to byte strings, in memcmp order. Deterministic:
- * the same operations give the same walk on every machine, which a hash table
- * would not. Copies keys and values. Owned by one thread. */
+/* Ordered map from byte strings to byte strings, in memcmp order.
+ * Deterministic: the same operations give the same walk on every machine, which
+ * a hash table would not. Copies keys and values. Owned by one thread. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
