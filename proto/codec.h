@@ -8,7 +8,7 @@
  *        1     1  kind, enum codec_kind
  *        2     2  flags, 0
  *        4     4  payload length
- *        8     8  XXH3-64 of bytes 0..7 and the payload
+ *        8     8  XXH3-64 of the payload, seeded with bytes 0..7 as a u64
  *       16     n  payload: a protobuf message, or raw bytes for its kind
  *
  * Any thread; holds no state. */
@@ -37,14 +37,17 @@ enum codec_kind {
 struct blob *codec_seal(enum codec_kind kind, const ProtobufCMessage *message);
 
 /* Write the header for a payload that already stands at buf + 16. */
-void codec_seal_in_place(enum codec_kind kind, uint8_t *buf, size_t payload_len);
+void codec_seal_in_place(enum codec_kind kind, uint8_t *buf,
+			 size_t payload_len);
 
-/* Check the frame and lend its payload. ERR_FORMAT (version), ERR_CORRUPT
+/* Check the frame, at most len_max bytes with its header, and lend its payload;
+ * untouched on failure. ERR_FORMAT (version), ERR_CORRUPT
  * (length, checksum, flags), ERR_INVALID (another kind), ERR_LIMIT. */
 int codec_open(enum codec_kind kind, struct bytes frame, size_t len_max,
 	       struct bytes *payload, struct err *e);
 
-/* Unpack a payload. NULL and ERR_CORRUPT when it is no such message. Free with
+/* Unpack a payload. NULL and ERR_CORRUPT when it is no such message or would
+ * take more than LIMIT_UNPACK_BYTES of memory. Free with
  * protobuf_c_message_free_unpacked(m, NULL). */
 ProtobufCMessage *codec_unpack(const ProtobufCMessageDescriptor *type,
 			       struct bytes payload, struct err *e);

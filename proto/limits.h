@@ -40,6 +40,9 @@ enum {
 /* One frame between nodes, bulk and requests at the door. Longer ones close
  * the connection. Holds one entry of the largest size with room to spare. */
 #define LIMIT_FRAME_BYTES ((size_t)8 << 20)
+/* Memory that one message may take once it is unpacked. Refused beyond: two
+ * bytes on the wire can ask for a struct of a hundred. */
+#define LIMIT_UNPACK_BYTES ((size_t)24 << 20)
 /* Payload that a sender packs into one frame of Raft messages. */
 #define LIMIT_FRAME_FILL_BYTES ((size_t)1 << 20)
 /* Queue per peer. Beyond: the frame is dropped, Raft repeats. */
