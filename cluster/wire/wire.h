@@ -43,7 +43,8 @@ enum wire_note_kind {
 struct wire_hello {
 	uint64_t node_id, incarnation, boot, term, cluster_hash;
 	uint8_t cluster_id[16];
-	bool has_cluster_id, is_blank;
+	bool has_cluster_id, is_blank, is_admitted;
+	uint64_t recorded; /* of us, as the peer has it; see wire_set_recorded */
 };
 
 /* Free with wire_note_free. */
@@ -98,6 +99,8 @@ size_t wire_queued(struct wire *w, uint64_t peer, enum wire_channel channel);
 bool wire_is_up(struct wire *w, uint64_t peer);
 /* Later hellos say this (term, cluster id, no longer blank). */
 void wire_set_hello(struct wire *w, const struct wire_hello *hello);
+/* Later hellos to this peer say which incarnation of it is on record here. */
+void wire_set_recorded(struct wire *w, uint64_t peer, uint64_t incarnation);
 /* Close the connections of a peer whose hello was admitted and no longer is. */
 void wire_drop_peer(struct wire *w, uint64_t peer);
 /* New certificates for new connections (SIGHUP); the old ones stay open. */
