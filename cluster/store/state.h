@@ -33,6 +33,10 @@ struct state_machine {
 	void *ctx;
 	void (*apply)(void *ctx, const struct kv *kv,
 		      const struct log_entry *entry);
+	/* Before each commit, inside the transaction: write what apply kept
+	 * back, so that a counter costs one write a commit and not one an
+	 * entry. May be NULL. */
+	void (*flush)(void *ctx, const struct kv *kv);
 	/* After the transaction is durable: what apply learned may be shown. */
 	void (*committed)(void *ctx, uint64_t index); /* may be NULL */
 };
