@@ -17,12 +17,13 @@
 /* What the disk holds when a replica starts, or starts again. */
 struct replica_loaded {
 	uint64_t term, vote;
-	uint64_t first_index, last_index; /* of the log; last = first - 1: empty */
-	uint64_t base_index, base_term;	  /* see struct log_bounds */
+	uint64_t first_index,
+		last_index; /* of the log; last = first - 1: empty */
+	uint64_t base_index, base_term;       /* see struct log_bounds */
 	uint64_t applied_index, applied_term; /* durable in the state */
-	uint64_t conf_index;	/* configuration committed by applied_index: */
-	struct blob *conf;	/* payload of its LOG_CHANGE, NULL when none;
-				   a reference for the replica */
+	uint64_t conf_index; /* configuration committed by applied_index: */
+	struct blob *conf;   /* payload of its LOG_CHANGE, NULL when none;
+				a reference for the replica */
 };
 
 /* A state image: what a follower gets when the log does not reach back. */
@@ -45,25 +46,27 @@ struct replica_disk {
 	/* Durable on return. */
 	void (*set_hard_state)(void *ctx, uint64_t term, uint64_t vote);
 
-	/* One ordered queue; each ends with replica_disk_done(ticket), in order.
-	 * Payloads are borrowed until then. An error stops the process. */
+	/* One ordered queue; each ends with replica_disk_done(ticket), in
+	 * order. Payloads are borrowed until then. An error stops the process.
+	 */
 	void (*append)(void *ctx, const struct log_entry *entries, size_t n,
 		       uint64_t ticket);
 	void (*truncate)(void *ctx, uint64_t index, uint64_t ticket);
 
-	/* Entries up to index are committed (and durable here): give them to the
-	 * state machine. Later: replica_applied(). */
+	/* Entries up to index are committed (and durable here): give them to
+	 * the state machine. Later: replica_applied(). */
 	void (*commit)(void *ctx, uint64_t index);
 
-	/* Entries from index on, at least one, about bytes_max at the most; ends
-	 * with replica_fetched(). */
+	/* Entries from index on, at least one, about bytes_max at the most;
+	 * ends with replica_fetched(). */
 	void (*fetch)(void *ctx, uint64_t index, size_t bytes_max,
 		      uint64_t ticket);
 
 	/* Leader: make an image of the durable state; ends with
 	 * replica_image_made(). The newest one is kept for a while. */
 	void (*image_make)(void *ctx);
-	/* Leader: bytes of an image at offset; ends with replica_image_read(). */
+	/* Leader: bytes of an image at offset; ends with replica_image_read().
+	 */
 	void (*image_read)(void *ctx, uint64_t image_id, uint64_t offset,
 			   uint64_t peer);
 	/* Follower: store a chunk; ends with replica_image_written(). Offset 0

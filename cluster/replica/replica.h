@@ -60,8 +60,8 @@ struct replica_config {
 	struct replica_disk disk;
 	struct replica_net net;
 	struct replica_events events;
-	/* For tests only: rules of the guard that are switched off, bits of enum
-	 * guard_rule; 0 otherwise. */
+	/* For tests only: rules of the guard that are switched off, bits of
+	 * enum guard_rule; 0 otherwise. */
 	uint64_t rules_off;
 	/* 0: the limits of proto/limits.h. Small ones make a simulation hit the
 	 * edges. */
@@ -86,7 +86,8 @@ void replica_close(struct replica *r);
  * latest. */
 int64_t replica_turn(struct replica *r);
 
-/* -- what happened ---------------------------------------------------------- */
+/* -- what happened ----------------------------------------------------------
+ */
 /* A sealed envelope from a peer; borrowed (a reference is taken). */
 void replica_recv(struct replica *r, uint64_t peer, struct blob *frame);
 void replica_peer_up(struct replica *r, uint64_t peer);
@@ -106,7 +107,8 @@ void replica_image_read(struct replica *r, uint64_t image_id, uint64_t offset,
 void replica_image_written(struct replica *r, uint64_t offset);
 void replica_installed(struct replica *r, bool ok);
 
-/* -- what the owner wants --------------------------------------------------- */
+/* -- what the owner wants ---------------------------------------------------
+ */
 /* Propose a command, here or on the leader. 0: accepted, fate(tag) follows.
  * ERR_NO_LEADER, ERR_BUSY, ERR_FULL, ERR_LIMIT: refused, nothing follows. */
 int replica_propose(struct replica *r, struct bytes payload, uint64_t tag,
@@ -124,7 +126,8 @@ int replica_assign(struct replica *r, uint64_t id, enum replica_role role,
  * used for nothing but feeding it (see docs/ARCHITECTURE.md, rebuild). */
 void replica_quarantine(struct replica *r, uint64_t peer, bool is_on);
 
-/* -- what it knows ---------------------------------------------------------- */
+/* -- what it knows ----------------------------------------------------------
+ */
 struct replica_view {
 	enum replica_state state;
 	uint64_t term, leader_id; /* 0: none known */
