@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by tests/run.sh and node/demo.sh from the top folder:
 # packages_install KIND... installs what tests/packages.txt names and is missing.
 
