@@ -136,8 +136,9 @@ static unsigned apply_member(struct control *c, const struct kv *kv,
 {
 	struct control_member m = {0};
 	bool is_known = control_member(kv, in->node_id, &m);
-	Synod__Command__Event event = SYNOD__COMMAND__EVENT__INIT;
+	Synod__Command__Event event;
 
+	synod__command__event__init(&event);
 	if (in->node_id == 0 || in->incarnation == 0 ||
 	    !name_is_valid(in->name) || is_retired(&m, in->incarnation) ||
 	    (!is_known && !has_room(kv))) {
@@ -174,9 +175,10 @@ static unsigned apply_cluster(struct control *c, const struct kv *kv,
 			      uint64_t index, const Synod__Command__Cluster *in)
 {
 	uint8_t buf[CONTROL_CLUSTER_BYTES];
-	Synod__Command__Event event = SYNOD__COMMAND__EVENT__INIT;
+	Synod__Command__Event event;
 	struct bytes old;
 
+	synod__command__event__init(&event);
 	if (in->cluster_id.len != CONTROL_ID_BYTES ||
 	    !name_is_valid(in->name)) {
 		c->summary.n_bad++;

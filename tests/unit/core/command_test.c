@@ -19,9 +19,11 @@ static struct bytes entry(const void *sealed, size_t len, uint8_t *buf)
 
 static struct blob *seal_append(uint8_t *data, size_t len)
 {
-	Synod__Command__Append append = SYNOD__COMMAND__APPEND__INIT;
-	Synod__Command__Command command = SYNOD__COMMAND__COMMAND__INIT;
+	Synod__Command__Append append;
+	Synod__Command__Command command;
 
+	synod__command__append__init(&append);
+	synod__command__command__init(&command);
 	append.value = (ProtobufCBinaryData){len, data};
 	command.body_case = SYNOD__COMMAND__COMMAND__BODY_APPEND;
 	command.append = &append;

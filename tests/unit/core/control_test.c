@@ -78,9 +78,11 @@ static void give_append(struct machine *m, size_t len)
 static void give_member(struct machine *m, uint64_t id, const char *name,
 			uint64_t incarnation)
 {
-	Synod__Command__Member member = SYNOD__COMMAND__MEMBER__INIT;
-	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+	Synod__Command__Member member;
+	Synod__Command__Command c;
 
+	synod__command__member__init(&member);
+	synod__command__command__init(&c);
 	member.node_id = id;
 	member.name = command_text(name);
 	member.incarnation = incarnation;
@@ -94,9 +96,11 @@ static void give_cluster(struct machine *m, uint8_t fill, size_t len,
 			 const char *name)
 {
 	uint8_t id[64];
-	Synod__Command__Cluster cluster = SYNOD__COMMAND__CLUSTER__INIT;
-	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+	Synod__Command__Cluster cluster;
+	Synod__Command__Command c;
 
+	synod__command__cluster__init(&cluster);
+	synod__command__command__init(&c);
 	memset(id, fill, sizeof(id));
 	cluster.cluster_id = (ProtobufCBinaryData){len, id};
 	cluster.name = command_text(name);
@@ -107,9 +111,11 @@ static void give_cluster(struct machine *m, uint8_t fill, size_t len,
 
 static void give_event(struct machine *m, const char *type, const char *text)
 {
-	Synod__Command__Event event = SYNOD__COMMAND__EVENT__INIT;
-	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+	Synod__Command__Event event;
+	Synod__Command__Command c;
 
+	synod__command__event__init(&event);
+	synod__command__command__init(&c);
 	event.type = command_text(type);
 	event.text = command_text(text);
 	event.node = command_text("n1");
