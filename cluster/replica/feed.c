@@ -63,8 +63,7 @@ void feed_stop_all(struct replica *r)
 		feed_stop(&r->peers[i]);
 }
 
-/* -- sending
- * ------------------------------------------------------------------- */
+/* -- sending -- */
 static void send_chunk(struct replica *r, struct peer *p,
 		       const struct raft_entry *entries, unsigned n)
 {
@@ -119,8 +118,7 @@ void feed_heartbeat(struct replica *r, struct peer *p)
 	send_append(r, p->id, false, &s);
 }
 
-/* -- what comes back
- * -------------------------------------------------------------- */
+/* -- what comes back -- */
 static void confirm(struct replica *r, struct peer *p, raft_index last)
 {
 	struct feed *f = &p->feed;
@@ -205,8 +203,7 @@ bool feed_result(struct replica *r, struct peer *p,
 	return false;
 }
 
-/* -- reading
- * ------------------------------------------------------------------------ */
+/* -- reading -- */
 static void fetch(struct replica *r, struct peer *p)
 {
 	struct feed *f = &p->feed;

@@ -21,8 +21,7 @@
 
 enum { IMAGE_SILENCE_MS = 1000, IMAGE_GIVE_UP_MS = 15000 };
 
-/* -- leader
- * -------------------------------------------------------------------- */
+/* -- leader -- */
 static void send_offer(struct replica *r, struct peer *p)
 {
 	struct replica_image *image = &r->server.image;
@@ -101,8 +100,7 @@ void replica_image_read(struct replica *r, uint64_t image_id, uint64_t offset,
 	blob_unref(data);
 }
 
-/* -- follower
- * --------------------------------------------------------------------- */
+/* -- follower -- */
 static void ask(struct replica *r)
 {
 	struct image_client *c = &r->client;

@@ -1,10 +1,14 @@
 /* The inside of a replica, shared by the files of this folder only.
  *
- *   replica.c    life, the turn, what the owner asks
+ *   replica.c    life, and what follows each event
+ *   turn.c       the turn, and what the owner reports
+ *   wants.c      transfer and membership, as the owner asks for them
+ *   view.c       what the owner may know
  *   io.c         raft_io: what libraft calls
  *   receive.c    messages on their way to libraft, through the guard
  *   send.c       messages on their way out; one frame per peer and turn
  *   proposals.c  proposals, groups, forwarding, fates
+ *   lag.c        how far the state machine is behind
  *   feed.c       leader: followers that need more than memory holds
  *   image.c      leader and follower: state images
  *   guard.c      the rules
@@ -31,15 +35,13 @@ enum {
 	REPLICA_TICK_US = 10 * 1000,
 };
 
-/* -- frames on their way out ------------------------------------------------
- */
+/* -- frames on their way out -- */
 struct outbox {
 	uint8_t *buf; /* room for the codec's header, then the envelope */
 	size_t len, cap;
 };
 
-/* -- leader: a follower that is fed from disk (feed.c) ----------------------
- */
+/* -- leader: a follower that is fed from disk (feed.c) -- */
 enum feed_mode {
 	FEED_OFF,
 	FEED_PROBE,  /* looking for the last entry that both have */
@@ -82,8 +84,7 @@ struct peer {
 	uint64_t forward_boot, forward_seq;
 };
 
-/* -- work that libraft waits for --------------------------------------------
- */
+/* -- work that libraft waits for -- */
 struct disk_op {
 	uint64_t ticket;
 	struct raft_io_append *req; /* NULL: a truncate */
@@ -106,8 +107,7 @@ struct deferred_list {
 	size_t n, cap;
 };
 
-/* -- proposals --------------------------------------------------------------
- */
+/* -- proposals -- */
 struct proposal {
 	uint64_t tag;           /* the owner's; unused for a peer's */
 	uint64_t origin;        /* 0: this node, else the peer */
@@ -150,8 +150,7 @@ struct lag {
 	uint64_t total, applied; /* cumulative bytes */
 };
 
-/* -- images ------------------------------------------------------------------
- */
+/* -- images -- */
 struct image_server { /* leader */
 	struct replica_image image;
 	bool is_valid, is_making;
@@ -248,8 +247,7 @@ static inline bool is_leader(const struct replica *r)
 	return r->is_running && r->raft.state == RAFT_LEADER;
 }
 
-/* -- replica.c ----------------------------------------------------------------
- */
+/* -- replica.c -- */
 int64_t replica_now(struct replica *r);                    /* monotonic, us */
 struct peer *replica_peer(struct replica *r, uint64_t id); /* NULL: no slot */
 /* Nothing may reach libraft now: a write is under way or it is being made anew.
@@ -259,25 +257,24 @@ struct peer *replica_peer(struct replica *r, uint64_t id); /* NULL: no slot */
 bool replica_is_held(const struct replica *r);
 void replica_after_event(struct replica *r);
 void replica_fatal(struct replica *r, const char *why);
+uint64_t replica_leader(const struct replica *r); /* 0: none known */
+bool replica_propose_barrier(struct replica *r);
 /* Make struct raft anew from disk; all writes are done. */
 void replica_recreate(struct replica *r);
 /* Write the hard state if it changed: before anything leaves the node. */
 void replica_harden(struct replica *r);
 
-/* -- io.c
- * ---------------------------------------------------------------------- */
+/* -- io.c -- */
 void io_init(struct replica *r);
 void io_run_done(struct replica *r);     /* completions, in order */
 void io_run_deferred(struct replica *r); /* callbacks left by libraft */
 
-/* -- receive.c
- * ------------------------------------------------------------------ */
+/* -- receive.c -- */
 /* Deliver the next waiting message. False: none. */
 bool receive_one(struct replica *r);
 void receive_clear(struct replica *r);
 
-/* -- send.c
- * ---------------------------------------------------------------------- */
+/* -- send.c -- */
 void send_message(struct replica *r, uint64_t peer, bool bulk,
 		  Synod__Peer__Message *m);
 /* Entries [first, first + n) as one AppendEntries. */
@@ -298,8 +295,7 @@ void send_correct_progress(struct replica *r);
 void send_flush(struct replica *r);
 void send_clear(struct replica *r);
 
-/* -- proposals.c
- * ------------------------------------------------------------------ */
+/* -- proposals.c -- */
 void proposals_take_forward(struct replica *r, struct peer *p,
 			    const Synod__Peer__Forward *f);
 void proposals_take_fate(struct replica *r, const Synod__Peer__Fate *f);
@@ -312,12 +308,17 @@ void proposals_expire(struct replica *r, int64_t now_us);
 /* The log was replaced: fates that it held are unknown. */
 void proposals_abandon(struct replica *r);
 void proposals_clear(struct replica *r);
-/* Committed entries (from, to] are on their way to the state machine. */
+
+/* -- wants.c -- */
+void wants_start_transfer(struct replica *r);
+void wants_start_assign(struct replica *r);
+
+/* -- lag.c -- */
+/* Entries up to an index are on their way to the state machine. */
 void lag_add(struct replica *r, raft_index to, uint64_t bytes);
 void lag_applied(struct replica *r, raft_index index);
 
-/* -- feed.c
- * ------------------------------------------------------------------------ */
+/* -- feed.c -- */
 void feed_start(struct replica *r, struct peer *p, raft_index next);
 /* An answer to what the feed sent. True: it was for the feed alone. */
 bool feed_result(struct replica *r, struct peer *p,
@@ -326,8 +327,7 @@ void feed_heartbeat(struct replica *r, struct peer *p);
 bool feed_turn(struct replica *r);
 void feed_stop_all(struct replica *r);
 
-/* -- image.c
- * ------------------------------------------------------------------------ */
+/* -- image.c -- */
 void image_offer(struct replica *r, struct peer *p);
 void image_take_offer(struct replica *r, struct peer *p,
 		      const Synod__Peer__InstallSnapshot *m);

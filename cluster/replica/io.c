@@ -334,8 +334,7 @@ static int io_method_random(struct raft_io *io, int min, int max)
 	return (int)rng_range(&of(io)->rng, min, max);
 }
 
-/* -- the state machine lives elsewhere ----------------------------------------
- */
+/* -- the state machine lives elsewhere -- */
 static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf,
 		     void **result)
 {
@@ -390,8 +389,7 @@ void io_init(struct replica *r)
 	};
 }
 
-/* -- completions
- * ----------------------------------------------------------------- */
+/* -- completions -- */
 void io_run_done(struct replica *r)
 {
 	while (r->n_ops > 0 && r->ops[r->ops_head].is_done) {

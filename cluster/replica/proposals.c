@@ -24,8 +24,7 @@
  * Only the deadline, or a log that was replaced by an image, ends in
  * "unknown". */
 
-/* -- queues ------------------------------------------------------------------
- */
+/* -- queues -- */
 static struct proposal *queue_at(struct proposal_queue *q, size_t i)
 {
 	return &q->items[q->head + i];
@@ -65,8 +64,7 @@ static void queue_trim(struct proposal_queue *q)
 		(void)queue_pop(q);
 }
 
-/* -- fates
- * --------------------------------------------------------------------- */
+/* -- fates -- */
 static void tell_origin(struct replica *r, const struct proposal *p, int code,
 			raft_index index)
 {
@@ -102,8 +100,7 @@ static void decide(struct replica *r, struct proposal *p, int code,
 	r->cfg.events.fate(r->cfg.events.ctx, p->tag, code, index);
 }
 
-/* -- taking
- * ---------------------------------------------------------------------- */
+/* -- taking -- */
 static struct raft_buffer entry_buffer(uint64_t boot, uint64_t seq,
 				       struct bytes payload)
 {
@@ -209,8 +206,7 @@ void proposals_take_forward(struct replica *r, struct peer *p,
 	queue_push(&ps->waiting, &q);
 }
 
-/* -- giving them on
- * ---------------------------------------------------------------- */
+/* -- giving them on -- */
 static void group_applied(struct raft_apply *req, int status, void *result)
 {
 	/* Fates come from the log, not from here: libraft calls this for the
@@ -309,8 +305,7 @@ bool proposals_submit(struct replica *r)
 	}
 }
 
-/* -- deciding
- * ------------------------------------------------------------------------ */
+/* -- deciding -- */
 static struct proposal *forwarded_find(struct replica *r, uint64_t seq)
 {
 	struct proposal_queue *q = &r->proposals.forwarded;
@@ -487,32 +482,4 @@ void proposals_clear(struct replica *r)
 	free(ps->forwarded.items);
 	free(ps->orphans.items);
 	*ps = (struct proposals){0};
-}
-
-/* -- how far the state machine is behind
- * ----------------------------------------------- */
-void lag_add(struct replica *r, raft_index to, uint64_t bytes)
-{
-	struct lag *l = &r->lag;
-
-	l->total += bytes;
-	if (l->n == LAG_MARKS) {
-		/* Coarser at the newest end: counted as applied a bit later. */
-		l->marks[(l->head + l->n - 1) % LAG_MARKS] =
-			(struct lag_mark){to, l->total};
-		return;
-	}
-	l->marks[(l->head + l->n++) % LAG_MARKS] =
-		(struct lag_mark){to, l->total};
-}
-
-void lag_applied(struct replica *r, raft_index index)
-{
-	struct lag *l = &r->lag;
-
-	while (l->n > 0 && l->marks[l->head].index <= index) {
-		l->applied = l->marks[l->head].bytes;
-		l->head = (l->head + 1) % LAG_MARKS;
-		l->n--;
-	}
 }

@@ -9,8 +9,7 @@
 #include "cluster/replica/conf.h"
 #include "proto/codec.h"
 
-/* -- AppendEntries from bytes to libraft's form
- * ---------------------------------- */
+/* -- AppendEntries from bytes to libraft's form -- */
 
 /* Check the whole block before anything is made of it. */
 static bool block_is_valid(const Synod__Peer__AppendEntries *a)
@@ -138,8 +137,7 @@ static void receive_append(struct replica *r, struct peer *p,
 	deliver(r, p, &m);
 }
 
-/* -- the other messages
- * --------------------------------------------------------------- */
+/* -- the other messages -- */
 static bool may_count(const struct replica *r,
 		      const struct raft_append_entries_result *res)
 {
@@ -276,9 +274,7 @@ static void receive_message(struct replica *r, struct peer *p,
 	}
 }
 
-/* -- the inbox
- * ---------------------------------------------------------------------------
- */
+/* -- the inbox -- */
 static void item_free(struct inbox_item *item)
 {
 	if (item->envelope)

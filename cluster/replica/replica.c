@@ -51,9 +51,8 @@ void replica_harden(struct replica *r)
 	r->cfg.disk.set_hard_state(r->cfg.disk.ctx, r->term, r->vote);
 }
 
-/* -- after each event
- * ------------------------------------------------------------ */
-static uint64_t leader_of(const struct replica *r)
+/* -- after each event -- */
+uint64_t replica_leader(const struct replica *r)
 {
 	switch (r->raft.state) {
 	case RAFT_LEADER:
@@ -119,7 +118,7 @@ static void barrier_applied(struct raft_barrier *req, int status)
 
 /* GUARD_BARRIER: until an entry of its own term is committed a leader does not
  * know what is (and GUARD_COMMIT would wait for it for ever). */
-static bool propose_barrier(struct replica *r)
+bool replica_propose_barrier(struct replica *r)
 {
 	if (!is_leader(r) || r->barrier_term == r->raft.current_term ||
 	    r->raft.transfer || !rule_on(r, GUARD_BARRIER))
@@ -136,7 +135,7 @@ static bool propose_barrier(struct replica *r)
 
 static void hear_changes(struct replica *r)
 {
-	uint64_t leader = leader_of(r);
+	uint64_t leader = replica_leader(r);
 	bool led = r->seen_state == RAFT_LEADER;
 	bool leads = r->raft.state == RAFT_LEADER;
 
@@ -165,7 +164,7 @@ static void hear_transfer(struct replica *r)
 		return;
 	r->transfer_state = TRANSFER_NONE;
 	bool ok = r->raft.state == RAFT_FOLLOWER &&
-		  leader_of(r) == r->transfer_to;
+		  replica_leader(r) == r->transfer_to;
 	r->cfg.events.transferred(r->cfg.events.ctx, ok ? 0 : ERR_TIMEOUT);
 }
 
@@ -186,9 +185,7 @@ void replica_after_event(struct replica *r)
 	bound_memory(r);
 }
 
-/* -- life
- * -----------------------------------------------------------------------------
- */
+/* -- life -- */
 int replica_open(struct replica **out, const struct replica_config *cfg,
 		 struct err *e)
 {
@@ -303,321 +300,4 @@ void replica_close(struct replica *r)
 	free(r->ops);
 	free(r->deferred.items);
 	free(r);
-}
-
-/* -- the turn
- * ---------------------------------------------------------------------------
- */
-static bool deliver_waiting(struct replica *r)
-{
-	bool any = false;
-
-	while (!replica_is_held(r) && receive_one(r)) {
-		any = true;
-		replica_after_event(r);
-	}
-	return any;
-}
-
-/* Always after the inbox: a loop that was busy finds heartbeats there, and must
- * not stand for election because it had no time to read them. */
-static bool tick_if_due(struct replica *r)
-{
-	int64_t now = replica_now(r);
-
-	if (now < r->next_tick_us || replica_is_held(r))
-		return false;
-	r->next_tick_us = now + REPLICA_TICK_US;
-	if (r->is_self_quarantined && r->raft.state != RAFT_LEADER)
-		return false; /* it may not stand */
-	r->tick(&r->io);
-	replica_after_event(r);
-	return true;
-}
-
-static void transfer_ended(struct raft_transfer *req)
-{
-	struct replica *r = req->data;
-
-	r->transfer_state = TRANSFER_OVER; /* told after the event */
-}
-
-static void start_transfer(struct replica *r)
-{
-	if (r->transfer_state != TRANSFER_WANTED || replica_is_held(r))
-		return;
-	r->transfer = (struct raft_transfer){.data = r};
-	r->transfer_state = TRANSFER_RUNS;
-	if (raft_transfer(&r->raft, &r->transfer, r->transfer_to,
-			  transfer_ended))
-		r->transfer_state = TRANSFER_OVER;
-	else if (r->raft.transfer) /* libraft may have chosen */
-		r->transfer_to = r->raft.transfer->id;
-	replica_after_event(r);
-}
-
-static void change_ended(struct raft_change *req, int status)
-{
-	((struct replica *)req->data)->is_changing = false;
-}
-
-static void start_assign(struct replica *r)
-{
-	if (!r->is_assign_wanted || replica_is_held(r))
-		return;
-	r->is_assign_wanted = false;
-	if (!is_leader(r)) {
-		r->is_changing = false;
-		return;
-	}
-	r->change = (struct raft_change){.data = r};
-	if (raft_assign(&r->raft, &r->change, r->assign_id, r->assign_role,
-			change_ended))
-		r->is_changing = false;
-	replica_after_event(r);
-}
-
-static bool work_once(struct replica *r)
-{
-	bool any = false;
-
-	io_run_done(r);
-	if (r->must_recreate && r->n_ops == 0) {
-		replica_recreate(r);
-		any = true;
-	}
-	any |= deliver_waiting(r);
-	any |= tick_if_due(r);
-	if (!replica_is_held(r))
-		any |= propose_barrier(r);
-	start_transfer(r);
-	start_assign(r);
-	if (!replica_is_held(r))
-		any |= proposals_submit(r);
-	any |= feed_turn(r);
-	image_turn(r);
-	return any && !r->is_fatal;
-}
-
-int64_t replica_turn(struct replica *r)
-{
-	enum { ROUNDS_MAX = 64 };
-
-	CHECK(!r->is_turning);
-	if (!r->is_running || r->is_fatal)
-		return REPLICA_TICK_US;
-	r->is_turning = true;
-	for (int i = 0; i < ROUNDS_MAX && work_once(r); i++)
-		;
-	proposals_expire(r, replica_now(r));
-	replica_harden(r);
-	send_flush(r);
-	r->is_turning = false;
-	int64_t wait = r->next_tick_us - replica_now(r);
-	return wait > 0 ? wait : 0;
-}
-
-/* -- what happened
- * -------------------------------------------------------------------------- */
-void replica_disk_done(struct replica *r, uint64_t ticket)
-{
-	for (size_t i = 0; i < r->n_ops; i++) {
-		struct disk_op *op = &r->ops[r->ops_head + i];
-		if (op->is_done)
-			continue;
-		CHECK(op->ticket == ticket); /* in order */
-		op->is_done = true;
-		return;
-	}
-	CHECK(false); /* nothing is under way */
-}
-
-void replica_applied(struct replica *r, uint64_t index)
-{
-	if (index > r->durable_applied)
-		r->durable_applied = index;
-	lag_applied(r, index);
-}
-
-void replica_peer_up(struct replica *r, uint64_t peer)
-{
-	unsigned at = guard_server(&r->raft, peer);
-
-	if (is_leader(r) && at < r->raft.configuration.n)
-		r->raft.leader_state.progress[at].last_send = 0;
-}
-
-/* Raft's safety does not depend on time. When the connection to the leader
- * breaks, its process is most likely gone: stand for election within tens of
- * milliseconds, staggered so that the survivors do not split the vote, and late
- * enough that the other one has seen it too and does not refuse. */
-void replica_peer_down(struct replica *r, uint64_t peer)
-{
-	enum { FIRST_MS = 10, STEP_MS = 30, SPREAD_MS = 10 };
-	unsigned rank = 0;
-
-	if (!r->is_running || r->raft.state != RAFT_FOLLOWER ||
-	    r->raft.follower_state.current_leader.id != peer)
-		return;
-	for (unsigned i = 0; i < r->raft.configuration.n; i++) {
-		const struct raft_server *s = &r->raft.configuration.servers[i];
-		if (s->id < r->raft.id && s->id != peer &&
-		    s->role == RAFT_VOTER)
-			rank++;
-	}
-	raft_time now = r->io.time(&r->io);
-	raft_time delay =
-		FIRST_MS + rank * STEP_MS + rng_below(&r->rng, SPREAD_MS);
-	raft_time timeout = r->raft.follower_state.randomized_election_timeout;
-	r->raft.follower_state.current_leader.id = 0;
-	if (now + delay > timeout)
-		r->raft.election_timer_start = now + delay - timeout;
-}
-
-void replica_quarantine(struct replica *r, uint64_t peer, bool is_on)
-{
-	struct peer *p;
-	unsigned at = guard_server(&r->raft, peer);
-
-	if (peer == r->cfg.id) {
-		r->is_self_quarantined = is_on;
-		return;
-	}
-	p = replica_peer(r, peer);
-	if (!p || p->is_quarantined == is_on)
-		return;
-	p->is_quarantined = is_on;
-	if (!is_leader(r) || at == r->raft.configuration.n)
-		return;
-	/* What its old disk had confirmed says nothing about the new one. */
-	struct raft_progress *pr = &r->raft.leader_state.progress[at];
-	*pr = (struct raft_progress){
-		.next_index = guard_last_index(&r->raft) + 1,
-	};
-}
-
-/* -- what the owner wants
- * ---------------------------------------------------------------------- */
-int replica_transfer(struct replica *r, uint64_t to, struct err *e)
-{
-	unsigned at = guard_server(&r->raft, to);
-
-	if (!is_leader(r))
-		return err_set(e, ERR_NOT_LEADER, "this node does not lead");
-	if (r->transfer_state != TRANSFER_NONE)
-		return err_set(e, ERR_BUSY, "a transfer is under way");
-	if (to == r->cfg.id ||
-	    (to != 0 && (at == r->raft.configuration.n ||
-			 r->raft.configuration.servers[at].role != RAFT_VOTER)))
-		return err_set(e, ERR_INVALID,
-			       "leadership goes to another voting member");
-	r->transfer_to = to;
-	r->transfer_state = TRANSFER_WANTED;
-	return 0;
-}
-
-int replica_assign(struct replica *r, uint64_t id, enum replica_role role,
-		   struct err *e)
-{
-	unsigned at = guard_server(&r->raft, id);
-
-	if (!is_leader(r))
-		return err_set(e, ERR_NOT_LEADER, "this node does not lead");
-	if (at == r->raft.configuration.n)
-		return err_set(e, ERR_NOTFOUND, "no such member");
-	if (id == r->cfg.id)
-		return err_set(e, ERR_INVALID,
-			       "a leader does not change its own role: "
-			       "transfer leadership first");
-	if (r->is_changing || r->raft.configuration_uncommitted_index != 0 ||
-	    r->transfer_state != TRANSFER_NONE)
-		return err_set(e, ERR_BUSY, "another change is under way");
-	if (rule_on(r, GUARD_CHANGE) && !guard_is_settled(&r->raft))
-		return err_set(e, ERR_BUSY,
-			       "nothing of this term is committed yet");
-	r->is_changing = true;
-	r->is_assign_wanted = true;
-	r->assign_id = id;
-	r->assign_role = (int)role;
-	return 0;
-}
-
-/* -- what it knows
- * ---------------------------------------------------------------------------------
- */
-static enum replica_state view_state(const struct replica *r)
-{
-	if (!r->is_running)
-		return REPLICA_STOPPED;
-	switch (r->raft.state) {
-	case RAFT_LEADER:
-		return REPLICA_LEADER;
-	case RAFT_CANDIDATE:
-		return REPLICA_CANDIDATE;
-	case RAFT_FOLLOWER:
-		return REPLICA_FOLLOWER;
-	default:
-		return REPLICA_STOPPED;
-	}
-}
-
-void replica_view(const struct replica *r, struct replica_view *out)
-{
-	*out = (struct replica_view){
-		.state = view_state(r),
-		.term = r->raft.current_term,
-		.leader_id = r->is_running ? leader_of(r) : 0,
-		.first_cached = r->raft.log.offset + 1,
-		.last_index = guard_last_index(&r->raft),
-		.commit_index = r->raft.commit_index,
-		.applied_index = r->durable_applied,
-		.proposals = r->proposals.n_owned,
-		.proposal_bytes = r->proposals.owned_bytes,
-		.cache_bytes = r->uncompacted_bytes,
-		.is_settled = r->is_running && guard_is_settled(&r->raft),
-		.is_changing = r->is_changing,
-		.n_elections = r->n_elections,
-		.n_recreated = r->n_recreated,
-		.n_fed_entries = r->n_fed_entries,
-		.n_installs = r->n_installs,
-	};
-}
-
-size_t replica_members(const struct replica *r, struct replica_member *out,
-		       size_t max)
-{
-	size_t n = 0;
-
-	for (unsigned i = 0; i < r->raft.configuration.n && n < max; i++) {
-		const struct raft_server *s = &r->raft.configuration.servers[i];
-		size_t at = n++;
-
-		for (; at > 0 && out[at - 1].id > s->id; at--)
-			out[at] = out[at - 1];
-		out[at].id = s->id;
-		snprintf(out[at].name, sizeof(out[at].name), "%s", s->address);
-		out[at].role = (enum replica_role)s->role;
-	}
-	return n;
-}
-
-uint64_t replica_match(const struct replica *r, uint64_t id)
-{
-	unsigned at = guard_server(&r->raft, id);
-
-	if (!is_leader(r) || at == r->raft.configuration.n)
-		return 0;
-	if (id == r->cfg.id)
-		return r->raft.last_stored;
-	return r->raft.leader_state.progress[at].match_index;
-}
-
-size_t replica_rules(const char *const **names)
-{
-	static const char *list[GUARD__N];
-
-	for (int i = 0; i < GUARD__N; i++)
-		list[i] = guard_rule_name((enum guard_rule)i);
-	*names = list;
-	return GUARD__N;
 }

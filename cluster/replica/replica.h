@@ -86,8 +86,7 @@ void replica_close(struct replica *r);
  * latest. */
 int64_t replica_turn(struct replica *r);
 
-/* -- what happened ----------------------------------------------------------
- */
+/* -- what happened -- */
 /* A sealed envelope from a peer; borrowed (a reference is taken). */
 void replica_recv(struct replica *r, uint64_t peer, struct blob *frame);
 void replica_peer_up(struct replica *r, uint64_t peer);
@@ -107,8 +106,7 @@ void replica_image_read(struct replica *r, uint64_t image_id, uint64_t offset,
 void replica_image_written(struct replica *r, uint64_t offset);
 void replica_installed(struct replica *r, bool ok);
 
-/* -- what the owner wants ---------------------------------------------------
- */
+/* -- what the owner wants -- */
 /* Propose a command, here or on the leader. 0: accepted, fate(tag) follows.
  * ERR_NO_LEADER, ERR_BUSY, ERR_FULL, ERR_LIMIT: refused, nothing follows. */
 int replica_propose(struct replica *r, struct bytes payload, uint64_t tag,
@@ -126,8 +124,7 @@ int replica_assign(struct replica *r, uint64_t id, enum replica_role role,
  * used for nothing but feeding it (see docs/ARCHITECTURE.md, rebuild). */
 void replica_quarantine(struct replica *r, uint64_t peer, bool is_on);
 
-/* -- what it knows ----------------------------------------------------------
- */
+/* -- what it knows -- */
 struct replica_view {
 	enum replica_state state;
 	uint64_t term, leader_id; /* 0: none known */
@@ -146,7 +143,7 @@ size_t replica_members(const struct replica *r, struct replica_member *out,
 /* Leader: how far a member has confirmed; 0 when unknown. */
 uint64_t replica_match(const struct replica *r, uint64_t id);
 
-/* -- the guard's rules, for tests ------------------------------------------ */
+/* -- the guard's rules, for tests -- */
 size_t replica_rules(const char *const **names);
 
 #endif
