@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "node/config_problem.h"

@@ -13,40 +13,9 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "node/config_field.h"
 #include "node/config_problem.h"
-#include "node/config_value.h"
 #include "node/yaml_tree.h"
-
-enum field_kind {
-	FIELD_TEXT,     /* const char * */
-	FIELD_NAME,     /* const char *, see config_value_name */
-	FIELD_FILE,     /* const char *; relative to the definition's folder */
-	FIELD_ADDRESS,  /* struct config_address */
-	FIELD_BOOL,     /* bool */
-	FIELD_INTEGER,  /* int64_t */
-	FIELD_SIZE,     /* int64_t, bytes */
-	FIELD_DURATION, /* int64_t, milliseconds */
-	FIELD_WORD,     /* int, position in words */
-	FIELD_BLOCK,    /* a struct, described by fields */
-	FIELD_NAMES     /* a pointer to an array, described by fields */
-};
-
-struct config_field {
-	const char *name; /* NULL ends the table */
-	enum field_kind kind;
-	const char *doc;    /* one sentence */
-	const char *preset; /* as in a definition; NULL: none, stays zero */
-	bool is_required;   /* within its block, when that is there */
-	size_t offset;      /* in the struct of its table */
-	int64_t min, max;   /* numbers and ports; NAMES: how many. 0, 0: any */
-	const char *const *words; /* FIELD_WORD; NULL ends them */
-	/* BLOCK: its table. NAMES: the table of one item, whose struct begins
-	 * with `const char *name`; a single field named "" says that an item
-	 * is a plain value and not a block. */
-	const struct config_field *fields;
-	size_t item_bytes; /* NAMES: of one item */
-	size_t n_offset;   /* NAMES: of the size_t that counts the items */
-};
 
 /* One setting as it took effect, in the order of the table. */
 struct config_setting {
@@ -95,7 +64,4 @@ void config_settings_print(const struct config_settings *s, const char *file,
 /* One field for people: type, limits, default, doc. */
 void config_schema_explain(const struct config_field *field, const char *path,
 			   FILE *out);
-/* "a boolean", "a size such as 8MiB". */
-const char *config_field_what(enum field_kind kind);
-
 #endif
