@@ -9,6 +9,44 @@
 #include "cluster/replica/conf.h"
 #include "proto/codec.h"
 
+/* -- the inbox -- */
+static void item_free(struct inbox_item *item)
+{
+	if (item->envelope)
+		synod__peer__envelope__free_unpacked(item->envelope, NULL);
+	blob_unref(item->frame);
+	free(item);
+}
+
+static void inbox_drop_first(struct replica *r)
+{
+	struct inbox_item *item = r->inbox;
+
+	r->inbox = item->next;
+	if (!r->inbox)
+		r->inbox_tail = &r->inbox;
+	r->inbox_bytes -= item->frame->len;
+	item_free(item);
+}
+
+static bool item_open(struct inbox_item *item)
+{
+	struct bytes payload;
+	struct err e = {0};
+
+	if (!codec_open(CODEC_ENVELOPE, blob_bytes(item->frame),
+			LIMIT_FRAME_BYTES, &payload, &e))
+		item->envelope = synod__peer__envelope__unpack(
+			NULL, payload.len, payload.data);
+	if (item->envelope &&
+	    item->envelope->n_messages <= LIMIT_FRAME_MESSAGES)
+		return true;
+	log_event(LOG_WARN, "frame_refused", "peer=%llu why=%s",
+		  (unsigned long long)item->peer,
+		  LOG_Q(e.code ? e.text : "it does not decode"));
+	return false;
+}
+
 /* -- AppendEntries from bytes to libraft's form -- */
 
 /* Check the whole block before anything is made of it. */
@@ -94,6 +132,78 @@ static void cut_and_recreate(struct replica *r, raft_index index)
 	r->must_recreate = true; /* when the cut is durable */
 }
 
+static void refuse(const struct peer *p, const char *why)
+{
+	log_event(LOG_WARN, "message_refused", "peer=%llu why=%s",
+		  (unsigned long long)p->id, LOG_Q(why));
+}
+
+/* The next waiting message, if it is from the same peer and in hand. */
+static Synod__Peer__Message **next_message(struct replica *r, struct peer *p)
+{
+	struct inbox_item *item = r->inbox;
+
+	if (item && item->envelope && item->at == item->envelope->n_messages &&
+	    item->next && item->next->peer == p->id) {
+		inbox_drop_first(r);
+		item = r->inbox;
+		if (!item_open(item))
+			inbox_drop_first(r);
+		item = r->inbox;
+	}
+	if (!item || item->peer != p->id || !item->envelope ||
+	    item->at == item->envelope->n_messages)
+		return NULL;
+	return &item->envelope->messages[item->at];
+}
+
+/* Group commit on a follower: messages that waited for the disk and go on right
+ * where this one ends are written with it. Only when all of it is new here, at
+ * the very end of our log: then libraft frees each batch. */
+static void gather(struct replica *r, struct peer *p,
+		   struct raft_append_entries *a)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < a->n_entries; i++)
+		bytes += a->entries[i].buf.len;
+	for (;;) {
+		Synod__Peer__Message **next = next_message(r, p);
+		if (!next || (*next)->body_case !=
+				     SYNOD__PEER__MESSAGE__BODY_APPEND_ENTRIES)
+			return;
+		Synod__Peer__AppendEntries *in = (*next)->append_entries;
+		if (in->term != a->term || in->n_entries == 0 ||
+		    in->prev_index != a->prev_log_index + a->n_entries ||
+		    in->prev_term != a->entries[a->n_entries - 1].term ||
+		    a->n_entries + in->n_entries > LIMIT_MESSAGE_ENTRIES ||
+		    bytes + in->block.len > r->cfg.group_bytes ||
+		    !block_is_valid(in))
+			return;
+		bytes += in->block.len;
+		unsigned n = in->n_entries;
+		struct raft_entry *more = block_take(in);
+		a->entries = raft_realloc(a->entries,
+					  (a->n_entries + n) * sizeof(*more));
+		memcpy(a->entries + a->n_entries, more, n * sizeof(*more));
+		raft_free(more);
+		a->n_entries += n;
+		if (in->leader_commit > a->leader_commit)
+			a->leader_commit = in->leader_commit;
+		r->inbox->at++;
+	}
+}
+
+static bool is_new_at_end(const struct replica *r,
+			  const struct raft_append_entries *a)
+{
+	raft_index last = guard_last_index(&r->raft);
+
+	return a->n_entries > 0 && a->term == r->raft.current_term &&
+	       a->prev_log_index == last &&
+	       (last == 0 || a->prev_log_term == guard_term_of(&r->raft, last));
+}
+
 static void receive_append(struct replica *r, struct peer *p,
 			   Synod__Peer__AppendEntries *in)
 {
@@ -101,9 +211,7 @@ static void receive_append(struct replica *r, struct peer *p,
 	struct raft_append_entries *a = &m.append_entries;
 
 	if (!block_is_valid(in)) {
-		log_event(LOG_WARN, "message_refused",
-			  "peer=%llu why=\"entries do not decode\"",
-			  (unsigned long long)p->id);
+		refuse(p, "entries do not decode");
 		return;
 	}
 	a->term = in->term;
@@ -113,6 +221,8 @@ static void receive_append(struct replica *r, struct peer *p,
 	a->n_entries = in->n_entries;
 	a->entries = block_take(in);
 	void *batch = a->entries ? a->entries[0].batch : NULL;
+	if (is_new_at_end(r, a))
+		gather(r, p, a);
 
 	raft_index last = a->prev_log_index + a->n_entries;
 	if (a->term >= r->raft.current_term) {
@@ -274,26 +384,7 @@ static void receive_message(struct replica *r, struct peer *p,
 	}
 }
 
-/* -- the inbox -- */
-static void item_free(struct inbox_item *item)
-{
-	if (item->envelope)
-		synod__peer__envelope__free_unpacked(item->envelope, NULL);
-	blob_unref(item->frame);
-	free(item);
-}
-
-static void inbox_drop_first(struct replica *r)
-{
-	struct inbox_item *item = r->inbox;
-
-	r->inbox = item->next;
-	if (!r->inbox)
-		r->inbox_tail = &r->inbox;
-	r->inbox_bytes -= item->frame->len;
-	item_free(item);
-}
-
+/* -- in and out of the inbox -- */
 void replica_recv(struct replica *r, uint64_t peer, struct blob *frame)
 {
 	if (r->inbox_bytes + frame->len > LIMIT_INBOX_BYTES)
@@ -304,24 +395,6 @@ void replica_recv(struct replica *r, uint64_t peer, struct blob *frame)
 	r->inbox_bytes += frame->len;
 	*r->inbox_tail = item;
 	r->inbox_tail = &item->next;
-}
-
-static bool item_open(struct inbox_item *item)
-{
-	struct bytes payload;
-	struct err e = {0};
-
-	if (!codec_open(CODEC_ENVELOPE, blob_bytes(item->frame),
-			LIMIT_FRAME_BYTES, &payload, &e))
-		item->envelope = synod__peer__envelope__unpack(
-			NULL, payload.len, payload.data);
-	if (item->envelope &&
-	    item->envelope->n_messages <= LIMIT_FRAME_MESSAGES)
-		return true;
-	log_event(LOG_WARN, "frame_refused", "peer=%llu why=%s",
-		  (unsigned long long)item->peer,
-		  LOG_Q(e.code ? e.text : "it does not decode"));
-	return false;
 }
 
 bool receive_one(struct replica *r)

@@ -65,6 +65,8 @@ int64_t replica_turn(struct replica *r)
 	replica_harden(r);
 	send_flush(r);
 	r->is_turning = false;
+	if (replica_is_held(r))
+		return REPLICA_TICK_US; /* the disk's completion comes first */
 	int64_t wait = r->next_tick_us - replica_now(r);
 	return wait > 0 ? wait : 0;
 }
