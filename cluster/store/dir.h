@@ -2,8 +2,8 @@
  *
  *   DIR/lock      flock'ed while a process uses the directory
  *   DIR/identity  format version, cluster id, node id and name, incarnation,
- *                 device and inode of this very file; sealed by a checksum,
- *                 replaced atomically
+ *                 device, inode and birth of this very file; sealed by a
+ *                 checksum, replaced atomically (identity.h)
  *   DIR/hard      term and vote (hard_state.h)
  *   DIR/peers     incarnations of the peers, pinned at first contact
  *   DIR/log/      LMDB: the change log (log.h)
@@ -11,8 +11,10 @@
  *   DIR/incoming/ a state image on its way in
  *
  * A directory of another node, another cluster or an unknown format is refused;
- * so is a copy: a copied identity file has another inode than it says, and two
- * nodes with one memory of votes would break the cluster. Loop thread. */
+ * so is a copy: a copied identity file has another inode or birth than it says,
+ * and two nodes with one memory of votes would break the cluster. (A clone of
+ * the whole disk cannot be seen here: the peers refuse it by its incarnation.)
+ * Loop thread. */
 #ifndef CLUSTER_STORE_DIR_H
 #define CLUSTER_STORE_DIR_H
 
@@ -29,7 +31,7 @@ struct store_identity {
 	char cluster_name[STORE_NAME_MAX];
 	uint8_t cluster_id[CLUSTER_ID_BYTES]; /* zeros until it is known */
 	uint64_t incarnation; /* random, made with the directory */
-	bool is_blank;	      /* no log was ever bootstrapped or installed here */
+	bool is_blank; /* no log was ever bootstrapped or installed here */
 };
 
 struct store_dir;
@@ -44,7 +46,8 @@ const struct store_identity *store_dir_identity(const struct store_dir *d);
 /* Durable on return. The id can be set once; another one is ERR_IDENTITY. */
 int store_dir_set_cluster(struct store_dir *d,
 			  const uint8_t id[CLUSTER_ID_BYTES], struct err *e);
-/* The directory holds a log now; durable on return. */
+/* The directory holds a log now; durable on return. Hard state and log must
+ * have been opened before: from now on a directory without them is refused. */
 int store_dir_set_in_use(struct store_dir *d, struct err *e);
 /* The incarnation pinned for a peer, 0 when none is. */
 uint64_t store_dir_peer(const struct store_dir *d, uint64_t node_id);
