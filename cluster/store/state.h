@@ -4,21 +4,38 @@
  * The thread reads committed entries from the log (zero copy), applies them and
  * stores the applied index in the same transaction: a crash repeats or keeps
  * both, never one. Nobody waits for it before answering a proposal; after a
- * restart it goes on behind its applied index. Its lag is the caller's to bound.
- * A write error or a corrupt log record stops the process. */
+ * restart it goes on behind its applied index. Its lag is the caller's to
+ * bound. Each value carries a checksum that binds it to its key, verified at
+ * each get and seek. A write error, a corrupt value and a corrupt log record
+ * stop the process (EX_IOERR, the reason in the log).
+ *
+ * dbi "kv":   key of the state machine (1..511 bytes); value: u64 checksum,
+ *             then the value
+ * dbi "meta": format and the point it stands at (see state_internal.h) */
 #ifndef CLUSTER_STORE_STATE_H
 #define CLUSTER_STORE_STATE_H
 
 #include "base/kv.h"
 #include "cluster/store/log.h"
 
+/* LIMIT_APPLY_RECORDS and LIMIT_APPLY_BYTES of proto/limits.h: one transaction.
+ * STATE_GATHER_US: at the least between two commits, unless a quarter of the
+ * records of one has gathered: the state's fsyncs must not stand in the way of
+ * the log's. STATE_KEY_BYTES_MAX: LIMIT_KEY_BYTES. */
+#define STATE_COMMIT_BYTES ((size_t)16 << 20)
+enum {
+	STATE_COMMIT_RECORDS = 16384,
+	STATE_GATHER_US = 50000,
+	STATE_KEY_BYTES_MAX = 511
+};
+
 enum { NOTE_STATE_APPLIED = 101 };
 
 /* What the state stands at. Written in the transaction that applied it. */
 struct state_point {
-	uint64_t index, term;	/* last applied entry */
-	uint64_t conf_index;	/* last applied LOG_CHANGE ... */
-	struct blob *conf;	/* ... and its payload; NULL when none */
+	uint64_t index, term; /* last applied entry */
+	uint64_t conf_index;  /* last applied LOG_CHANGE ... */
+	struct blob *conf;    /* ... and its payload; NULL when none */
 };
 
 /* Posted after each commit; free() it. */
@@ -54,7 +71,10 @@ struct state_store;
 
 int state_open(struct state_store **out, const struct state_config *cfg,
 	       struct err *e);
-void state_close(struct state_store *s); /* NULL is allowed */
+/* Ends behind the transaction that is under way; what was committed and not yet
+ * applied is applied after the next start. NULL is allowed. Close it before the
+ * log. */
+void state_close(struct state_store *s);
 
 /* -- owner's thread -------------------------------------------------------- */
 /* Entries up to index are committed and durable in the log: apply them. */
@@ -66,20 +86,30 @@ void state_read(struct state_store *s, void (*fn)(const struct kv *, void *),
 /* -- any thread ------------------------------------------------------------ */
 /* Durable. Gives a reference to conf. */
 void state_point(struct state_store *s, struct state_point *out);
+/* As log_is_full, for the quota and the disk of the state. */
+bool state_is_full(struct state_store *s);
 
-/* -- images: the whole state at one point, as one file ---------------------- */
-/* Write a compact copy of the last durable state to path (fsync'ed). Blocks
- * for as long as the copy takes: never on the loop. */
+/* -- images: the whole state at one point, as one file ----------------------
+ */
+/* Write a compact copy of the last durable state to path, verified and synced.
+ * point: what it stands at (gives a reference to conf). Blocks for as long as
+ * the copy takes: any thread but the loop. */
 int state_image_write(struct state_store *s, const char *path,
 		      struct state_point *point, uint64_t *size,
 		      uint64_t *digest, struct err *e);
+/* Size and digest of a file, as state_image_write gave them. Blocks. */
+int state_image_digest(const char *path, uint64_t *size, uint64_t *digest,
+		       struct err *e);
 /* Replace state and log by an image: afterwards the state stands at its point
- * and the log is empty behind it. Crash-safe: a marker file names what is under
- * way, and store_install_finish (called before the environments are opened)
- * completes it. Both threads must be idle. Blocks: before loop start or with
- * Raft stopped. */
-int state_image_install(struct state_store *s, const char *path,
-			uint64_t index, uint64_t term, struct err *e);
+ * and the log is empty behind it; the image file is gone (it became the state).
+ * ERR_CORRUPT and ERR_INVALID (another index or term than said) leave
+ * everything as it was. Crash-safe: a marker file names what is under way, and
+ * store_install_finish (called before the environments are opened) completes
+ * it. The image must lie on the disk of the data directory. Both threads must
+ * be idle, nobody may be reading. Owner's thread. Blocks: before loop start or
+ * with Raft stopped. */
+int state_image_install(struct state_store *s, const char *path, uint64_t index,
+			uint64_t term, struct err *e);
 int store_install_finish(const char *dir, struct err *e);
 
 #endif

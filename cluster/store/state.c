@@ -1,0 +1,306 @@
+#include "cluster/store/state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "cluster/store/state_internal.h"
+
+static const char EVENT[] = "state_write_failed";
+
+static int create(MDB_txn *txn, const MDB_dbi *dbi, struct err *e)
+{
+	int rc = state_point_write(txn, dbi[STATE_DBI_META],
+				   &(struct state_point){0});
+	return rc ? env_error(e, rc, "first record") : 0;
+}
+
+struct env_config state_env_config(const char *path, size_t quota_bytes)
+{
+	return (struct env_config){
+		.path = path,
+		.quota_bytes = quota_bytes,
+		.dbi = {[STATE_DBI_KV] = "kv", [STATE_DBI_META] = "meta"},
+		.create = create,
+	};
+}
+
+/* The clock of waits; the injected one may be virtual. */
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* -- one transaction
+ * -------------------------------------------------------------- */
+
+struct batch {
+	MDB_txn *txn;
+	struct state_kv kv;
+	struct state_point point; /* what it will stand at; owns conf */
+	size_t n_records, bytes;
+};
+
+static void apply_entry(struct state_store *s, struct batch *b,
+			const struct kv *kv, const struct log_entry *entry)
+{
+	CHECK(entry->index == b->point.index + 1);
+	s->cfg.machine.apply(s->cfg.machine.ctx, kv, entry);
+	b->point.index = entry->index;
+	b->point.term = entry->term;
+	if (entry->type == LOG_CHANGE) {
+		blob_unref(b->point.conf);
+		b->point.conf = blob_copy(entry->data, entry->len);
+		b->point.conf_index = entry->index;
+	}
+	b->n_records++;
+	b->bytes += entry->len;
+}
+
+static void apply_entries(struct state_store *s, struct batch *b,
+			  const struct kv *kv, uint64_t target)
+{
+	struct log_reader reader;
+	struct err e = {0};
+	int rc = log_read_begin(s->cfg.log, &reader, &e);
+	while (!rc && b->point.index < target &&
+	       b->n_records < STATE_COMMIT_RECORDS &&
+	       b->bytes < STATE_COMMIT_BYTES) {
+		struct log_entry entry;
+		rc = log_read(&reader, b->point.index + 1, &entry, &e);
+		if (!rc)
+			apply_entry(s, b, kv, &entry);
+	}
+	/* It is committed: not to have it whole is damage, whatever the code.
+	 */
+	if (rc)
+		env_stop("state_apply_failed",
+			 "%s; move the data directory away and start again: "
+			 "the node is rebuilt from its peers",
+			 e.text);
+	log_read_end(&reader);
+}
+
+static void commit(struct state_store *s, struct batch *b)
+{
+	state_kv_clear(&b->kv);
+	int rc = state_point_write(b->txn, s->env.dbi[STATE_DBI_META],
+				   &b->point);
+	if (rc)
+		env_stop_rc(EVENT, rc, "write point");
+	env_measure(&s->env, b->txn);
+	rc = mdb_txn_commit(b->txn);
+	if (rc)
+		env_stop_rc(EVENT, rc, "commit");
+	env_reserve(&s->env, now_us());
+}
+
+static void publish(struct state_store *s, const struct state_point *point)
+{
+	pthread_mutex_lock(&s->lock);
+	struct blob *old = s->point.conf;
+	s->point = *point;
+	if (s->target < point->index)
+		s->target = point->index;
+	s->is_full = env_is_full(&s->env);
+	pthread_mutex_unlock(&s->lock);
+	blob_unref(old);
+}
+
+static void tell(struct state_store *s, uint64_t index)
+{
+	if (s->cfg.machine.committed)
+		s->cfg.machine.committed(s->cfg.machine.ctx, index);
+	struct state_applied *a = mem_alloc(sizeof(*a));
+	*a = (struct state_applied){
+		.note = {.size_bytes = sizeof(*a), .kind = NOTE_STATE_APPLIED},
+		.index = index};
+	if (!mailbox_post_always(s->cfg.owner, &a->note))
+		free(a);
+}
+
+static void apply_batch(struct state_store *s, uint64_t target)
+{
+	struct batch b = {0};
+	/* Only this thread replaces the point; it may read it unlocked. */
+	b.point = s->point;
+	if (b.point.conf)
+		blob_ref(b.point.conf);
+	int rc = mdb_txn_begin(s->env.mdb, NULL, 0, &b.txn);
+	if (rc)
+		env_stop_rc(EVENT, rc, "begin");
+	state_kv_init(&b.kv, b.txn, s->env.dbi[STATE_DBI_KV], s->path);
+	b.kv.is_writable = true;
+	struct kv kv = state_kv_of(&b.kv);
+	apply_entries(s, &b, &kv, target);
+	if (s->cfg.machine.flush)
+		s->cfg.machine.flush(s->cfg.machine.ctx, &kv);
+	commit(s, &b);
+	uint64_t index = b.point.index;
+	publish(s, &b.point);
+	tell(s, index);
+}
+
+/* -- the thread
+ * ----------------------------------------------------------------------- */
+
+static void wait_until(struct state_store *s, int64_t deadline_us)
+{
+	struct timespec t = {.tv_sec = deadline_us / 1000000,
+			     .tv_nsec = deadline_us % 1000000 * 1000};
+	pthread_cond_timedwait(&s->wake, &s->lock, &t);
+}
+
+/* The index to apply to, or 0 at the end. */
+static uint64_t wait_for_work(struct state_store *s)
+{
+	int64_t due_us = s->last_commit_us + STATE_GATHER_US;
+	pthread_mutex_lock(&s->lock);
+	while (!s->is_closing && s->target <= s->point.index) {
+		s->wake_at = s->point.index + 1;
+		pthread_cond_wait(&s->wake, &s->lock);
+	}
+	/* Something is there. Let it gather: one commit for all. */
+	uint64_t enough = s->point.index + STATE_COMMIT_RECORDS / 4;
+	s->wake_at = enough;
+	while (!s->is_closing && s->target < enough && now_us() < due_us)
+		wait_until(s, due_us);
+	uint64_t target = s->is_closing ? 0 : s->target;
+	pthread_mutex_unlock(&s->lock);
+	return target;
+}
+
+static void *state_main(void *ctx)
+{
+	struct state_store *s = ctx;
+	for (uint64_t target; (target = wait_for_work(s));) {
+		apply_batch(s, target);
+		s->last_commit_us = now_us();
+	}
+	return NULL;
+}
+
+/* -- open and close
+ * ------------------------------------------------------------------- */
+
+static void init_sync(struct state_store *s)
+{
+	pthread_condattr_t attr;
+	CHECK(pthread_mutex_init(&s->lock, NULL) == 0);
+	CHECK(pthread_condattr_init(&attr) == 0);
+	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	CHECK(pthread_cond_init(&s->wake, &attr) == 0);
+	pthread_condattr_destroy(&attr);
+}
+
+int state_load(struct state_store *s, struct err *e)
+{
+	MDB_txn *txn;
+	struct state_point point = {0};
+	int rc = mdb_txn_begin(s->env.mdb, NULL, MDB_RDONLY, &txn);
+	if (rc)
+		return env_error(e, rc, s->path);
+	rc = state_point_read(txn, s->env.dbi[STATE_DBI_META], &point, e);
+	mdb_txn_abort(txn);
+	if (!rc)
+		publish(s, &point);
+	return rc;
+}
+
+int state_open(struct state_store **out, const struct state_config *cfg,
+	       struct err *e)
+{
+	struct state_store *s = mem_zero(1, sizeof(*s));
+	s->cfg = *cfg;
+	init_sync(s);
+	int rc = 0;
+	if (strlen(cfg->path) >= sizeof(s->path)) {
+		rc = err_set(e, ERR_LIMIT, "path too long: %s", cfg->path);
+		goto fail;
+	}
+	snprintf(s->path, sizeof(s->path), "%s", cfg->path);
+	s->cfg.path = s->path;
+	struct env_config env = state_env_config(s->path, cfg->bytes_max);
+	if ((rc = env_open(&s->env, &env, e)) || (rc = state_load(s, e)) ||
+	    (rc = thread_start(&s->thread, "state", state_main, s, e)))
+		goto fail;
+	*out = s;
+	return 0;
+fail:
+	state_close(s);
+	return rc;
+}
+
+void state_close(struct state_store *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->is_closing = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	thread_join(&s->thread);
+	env_close(&s->env);
+	blob_unref(s->point.conf);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* -- callers
+ * -----------------------------------------------------------------------------
+ */
+
+void state_commit(struct state_store *s, uint64_t index)
+{
+	if (!s->owner_thread.is_bound)
+		thread_own(&s->owner_thread);
+	ON_THREAD(&s->owner_thread);
+	pthread_mutex_lock(&s->lock);
+	if (index > s->target)
+		s->target = index;
+	/* Signal once per wait, not once per call. */
+	if (s->target >= s->wake_at) {
+		s->wake_at = UINT64_MAX;
+		pthread_cond_signal(&s->wake);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void state_read(struct state_store *s, void (*fn)(const struct kv *, void *),
+		void *ctx)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(s->env.mdb, NULL, MDB_RDONLY, &txn);
+	if (rc)
+		env_stop_rc("state_read_failed", rc, s->path);
+	struct state_kv k;
+	state_kv_init(&k, txn, s->env.dbi[STATE_DBI_KV], s->path);
+	struct kv kv = state_kv_of(&k);
+	fn(&kv, ctx);
+	state_kv_clear(&k);
+	mdb_txn_abort(txn);
+}
+
+void state_point(struct state_store *s, struct state_point *out)
+{
+	pthread_mutex_lock(&s->lock);
+	*out = s->point;
+	if (out->conf)
+		blob_ref(out->conf);
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool state_is_full(struct state_store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	bool is_full = s->is_full;
+	pthread_mutex_unlock(&s->lock);
+	return is_full;
+}
