@@ -56,10 +56,17 @@ enum {
 #define LIMIT_INBOX_BYTES ((size_t)64 << 20)
 /* One chunk of a state image. */
 #define LIMIT_CHUNK_BYTES ((size_t)1 << 20)
+/* Connections to a node's two ports. Beyond: the stranger that has said no
+ * hello for the longest time goes. */
+#define LIMIT_WIRE_CONNECTIONS 64
+/* A certificate, key or CA file. Refused beyond. */
+#define LIMIT_TLS_FILE_BYTES ((size_t)1 << 20)
 
 /* -- the door (synodctl, synod-bench) ------------------------------------- */
 /* Requests a node works on at once; more wait inside nng. */
 #define LIMIT_DOOR_REQUESTS 64
+/* Clients connected to a door. Beyond: the new one is closed. */
+#define LIMIT_DOOR_CLIENTS 256
 /* Values in one append request. Refused beyond. */
 #define LIMIT_APPEND_VALUES 1024
 /* Entries in one answer of `log tail` or `events`. Clamped. */
@@ -99,6 +106,17 @@ enum {
 	LIMIT_PROPOSAL_MS = 10000,
 	/* A connection that has not said hello. */
 	LIMIT_HELLO_MS = 5000,
+	/* A connection that takes no frame, a client that takes no answer:
+	 * closed. */
+	LIMIT_SEND_MS = 10000,
+	/* Nothing sent to a peer: the hello is said again. */
+	LIMIT_PROBE_MS = 1000,
+	/* Not heard of a peer: its process may be dead (another boot of it may
+	 * take its place), and then its connection is closed. */
+	LIMIT_ALIVE_MS = 3000,
+	LIMIT_SILENCE_MS = 10000,
+	/* Two processes speak as one node: time for the older to be gone. */
+	LIMIT_CLONE_MS = 300,
 	LIMIT_RECONNECT_MS_MIN = 10,
 	LIMIT_RECONNECT_MS_MAX = 500,
 	/* Hand-over of leadership at a stop. */

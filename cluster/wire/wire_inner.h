@@ -1,0 +1,192 @@
+/* Inside the wire: what its files share and nobody else sees.
+ *
+ *   wire.c         open, close, and the owner's questions
+ *   wire_out.c     what we dial: one PUSH socket per peer and channel
+ *   wire_in.c      what is dialed to us: one PULL socket per channel
+ *   wire_hello.c   the hello: packing, reading, judging (pure)
+ *   wire_accept.c  what a hello that was read does to connections
+ *   wire_watch.c   the thread that sees silence and missing hellos
+ *   wire_tls.c     certificates, checked before nng gets them
+ *   wire_cert.c    the few facts of a certificate that we tell (pure)
+ *   wire_address.c urls and loopback (pure)
+ *
+ * Locks: wire.lock guards peers and incoming connections, wire_out.lock one
+ * outgoing connection; wire.lock is taken first. Notes are posted under the
+ * lock that guards the fact they report: else an UP could overtake the DOWN
+ * that followed it. nng completes every operation on a thread of its own and
+ * never inside our call, so its functions may be called under these locks. */
+#ifndef CLUSTER_WIRE_WIRE_INNER_H
+#define CLUSTER_WIRE_WIRE_INNER_H
+
+#include <nng/nng.h>
+#include <nng/supplemental/tls/tls.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "cluster/wire/wire.h"
+#include "cluster/wire/wire_hello.h"
+#include "proto/codec.h"
+#include "proto/limits.h"
+
+enum { WIRE_US_PER_MS = 1000 };
+
+struct wire_queued {
+	struct wire_queued *next;
+	struct blob *frame;
+};
+
+/* What we dial: owner and nng threads, under lock. */
+struct wire_out {
+	struct wire *wire;
+	size_t peer; /* index in wire.peers */
+	enum wire_channel channel;
+	nng_socket socket;
+	nng_dialer dialer;
+	nng_aio *aio; /* the one send in flight */
+	bool has_socket;
+
+	pthread_mutex_t lock;
+	uint32_t pipe;      /* the connection, 0: none */
+	uint32_t candidate; /* seen by ADD_PRE and not yet by ADD_POST */
+	uint64_t life;      /* counts connections */
+	uint64_t send_life; /* the one that the aio's frame was meant for */
+	int64_t added_us;   /* when it was made */
+	int64_t sent_us;    /* when the last frame went */
+	bool is_busy;       /* the aio belongs to nng, or is about to */
+	bool is_up; /* hello said (with proof, under TLS): frames may go */
+	bool is_hello_sent; /* what the aio carries is a hello */
+	bool is_proven;     /* and it carries the peer's token */
+	struct blob *hello; /* to be said before anything queued */
+	bool hello_is_proven;
+	struct wire_queued *head, **tail;
+	size_t queued_bytes, sending_bytes;
+	int backoff_ms;
+};
+
+/* Under wire.lock, except for what never changes and for out. */
+struct wire_link {
+	struct wire_peer peer;
+	struct wire_out out[WIRE__CHANNELS];
+	uint8_t token[WIRE_TOKEN_BYTES]; /* ours for this peer, this boot */
+	uint8_t echo[WIRE_TOKEN_BYTES];  /* theirs for us */
+	bool has_echo;
+	uint64_t boot;    /* of the last accepted hello, 0: none yet */
+	int64_t heard_us; /* last frame of that boot */
+	int64_t clone_first_us, clone_last_us; /* two boots claimed this peer */
+	struct wire_hello hello;
+};
+
+/* An incoming connection. Under wire.lock. id 0: the place is free. */
+struct wire_in {
+	uint32_t id;
+	enum wire_channel channel;
+	int64_t added_us, heard_us;
+	bool is_accepted;
+	bool awaits_proof; /* a good hello but for the token */
+	struct wire_link *link;
+	struct wire_hello hello;
+};
+
+/* A listening PULL socket. */
+struct wire_port {
+	struct wire *wire;
+	enum wire_channel channel;
+	nng_socket socket;
+	nng_listener listener;
+	nng_aio *aio; /* the one receive in flight: more would reorder */
+	bool has_socket;
+};
+
+struct wire_counters {
+	atomic_uint_fast64_t frames_sent, bytes_sent, frames_dropped;
+	atomic_uint_fast64_t frames_received, bytes_received, frames_bad;
+	atomic_uint_fast64_t hellos_refused;
+};
+
+struct wire {
+	struct wire_peer self;
+	char cluster_name[LIMIT_NAME_BYTES + 1];
+	bool is_tls;
+	struct mailbox *owner;
+	bool (*admit)(void *ctx, const struct wire_hello *hello);
+	void *admit_ctx;
+	struct clock clock;
+	struct wire_counters counters;
+
+	struct wire_port ports[WIRE__CHANNELS];
+	struct wire_link *links; /* one a peer */
+	size_t n_links;
+
+	/* Owner's thread: every TLS configuration that nng was ever given.
+	 * nng 1.5.2 reads the pointer of a dialer or listener without a lock
+	 * while it connects: so an old one lives until wire_close. */
+	nng_tls_config **tls_configs;
+	size_t n_tls_configs;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* is_closing, for the watch thread */
+	atomic_bool is_closing; /* written under lock */
+	struct wire_hello hello;
+	struct wire_in ins[LIMIT_WIRE_CONNECTIONS];
+	/* [link or one past the last for strangers][reason]: last report */
+	int64_t (*refused_us)[WIRE_REFUSED__N];
+	struct thread watch;
+};
+
+static inline int64_t wire_now_us(const struct wire *w)
+{
+	return clock_mono_us(&w->clock);
+}
+
+static inline void wire_count(atomic_uint_fast64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+void wire_lock(struct wire *w);
+void wire_unlock(struct wire *w);
+
+/* -- wire.c ---------------------------------------------------------------- */
+struct wire_link *wire_link_find(struct wire *w, uint64_t id);
+/* A fact about a peer, to the owner. Never refused: their number is bounded by
+ * the connections that came and went. Under the lock that guards the fact. */
+void wire_post(struct wire *w, enum wire_note_kind kind, uint64_t peer,
+	       enum wire_channel channel, const struct wire_hello *hello);
+/* Count and report a refusal, once per peer, reason and second. Under
+ * wire.lock. link NULL: a stranger, id is what it claims to be. */
+void wire_report_refused(struct wire *w, struct wire_link *link, uint64_t id,
+			 enum wire_channel channel,
+			 const struct wire_verdict *verdict);
+
+/* -- wire_out.c ------------------------------------------------------------ */
+int wire_out_open(struct wire_out *o, nng_tls_config *tls, struct err *e);
+void wire_out_close(struct wire_out *o);
+bool wire_out_send(struct wire_out *o, struct blob *frame); /* takes frame */
+size_t wire_out_queued(struct wire_out *o);
+bool wire_out_is_up(struct wire_out *o);
+/* Say hello (again), before anything that is queued. Under wire.lock. */
+void wire_out_say_hello(struct wire_out *o);
+/* The same, when nothing was sent for a while: keeps the other side sure that
+ * we live. Under wire.lock. */
+void wire_out_probe(struct wire_out *o, int64_t now_us);
+/* Break the connection if it was made before this moment; a new one is
+ * dialed. */
+void wire_out_break(struct wire_out *o, int64_t before_us);
+
+/* -- wire_in.c ------------------------------------------------------------- */
+int wire_port_open(struct wire_port *p, nng_tls_config *tls, struct err *e);
+void wire_port_close(struct wire_port *p);
+/* Under wire.lock. */
+struct wire_in *wire_in_find(struct wire *w, uint32_t id);
+void wire_in_close(struct wire_in *in); /* break it; REM_POST frees the place */
+
+/* -- wire_accept.c --------------------------------------------------------- */
+/* A hello came in. nng thread, no lock held. */
+void wire_accept(struct wire_port *p, uint32_t pipe, struct bytes frame);
+
+/* -- wire_watch.c ---------------------------------------------------------- */
+void *wire_watch_main(void *wire);
+
+#endif
