@@ -1,0 +1,12 @@
+/* The faults: each event of EVENT_FAULT strikes once, by the plan's weights. */
+#ifndef TESTS_SIM_FAULTS_H
+#define TESTS_SIM_FAULTS_H
+
+struct world;
+
+/* One fault, and the event of the next one. */
+void faults_strike(struct world *w);
+/* The bad times are over: everything works from now on. */
+void faults_end(struct world *w);
+
+#endif

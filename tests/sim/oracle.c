@@ -1,0 +1,524 @@
+#include "tests/sim/oracle.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/digest.h"
+#include "base/endian.h"
+#include "tests/sim/work.h"
+#include "tests/sim/world.h"
+
+/* How far behind its deadline a fate may come: a turn and a tick. */
+enum { LATE_US = 100000, TRANSFER_US = 10000000 };
+
+/* For printf: the widest integer that every machine prints alike. */
+#define U(x) ((unsigned long long)(x))
+
+uint64_t oracle_last(const struct oracle *o)
+{
+	return o->n_truths;
+}
+
+bool oracle_is_quiet(const struct oracle *o)
+{
+	return o->n_claims == 0;
+}
+
+void oracle_free(struct oracle *o)
+{
+	free(o->truths);
+	free(o->proposals);
+	free(o->leaders);
+	free(o->claims);
+	*o = (struct oracle){0};
+}
+
+int oracle_number(const struct world *w, uint64_t id)
+{
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		if (w->machines[i].id == id)
+			return (int)i;
+	return -1;
+}
+
+/* Written apart from the replica's own reader on purpose. */
+unsigned oracle_voters(const struct world *w, struct bytes conf)
+{
+	unsigned voters = 0;
+	size_t at = 9;
+
+	if (conf.len < 9 || conf.data[0] != 1)
+		return 0;
+	for (uint64_t n = get_u64(conf.data + 1); n > 0; n--) {
+		if (at + 10 > conf.len)
+			return 0;
+		int number = oracle_number(w, get_u64(conf.data + at));
+		at += 8;
+		while (at < conf.len && conf.data[at] != 0)
+			at++;
+		at++;
+		if (at >= conf.len)
+			return 0;
+		if (number >= 0 && conf.data[at] == 1)
+			voters |= 1u << number;
+		at++;
+	}
+	return voters;
+}
+
+static struct proposal_record *proposal(struct oracle *o, uint64_t id)
+{
+	return id == 0 || id > o->n_proposals ? NULL : &o->proposals[id - 1];
+}
+
+static struct proposal_record *known(struct oracle *o, uint64_t id)
+{
+	CHECK(id > 0 && id <= o->n_proposals);
+	return &o->proposals[id - 1];
+}
+
+/* -- commit
+ * -------------------------------------------------------------------- */
+static bool is_majority(unsigned of, unsigned have)
+{
+	return 2 * __builtin_popcount(of & have) > __builtin_popcount(of);
+}
+
+/* Was the entry on the disks of a quorum when it was first called committed?
+ * While the membership changes, of the old one or of the new one. */
+static void judge_quorum(struct machine *m, uint64_t index,
+			 const struct record *r)
+{
+	struct world *w = m->world;
+	const struct oracle *o = &w->oracle;
+	unsigned have = 0, changed = 0;
+
+	if (o->n_lost > 0)
+		return; /* a disk that had it may be gone: nothing to count */
+	for (unsigned i = 0; i < w->plan.nodes; i++) {
+		const struct disk *d = &w->machines[i].disk;
+		const struct record *other = disk_record(d, index);
+		if (d->state.index >= index ||
+		    (other && other->term == r->term &&
+		     other->digest == r->digest))
+			have |= 1u << i;
+	}
+	if (is_majority(o->voters, have))
+		return;
+	uint64_t last = disk_last_index(&m->disk);
+	for (uint64_t i = o->n_truths + 1; i <= last; i++) {
+		const struct record *c = disk_record(&m->disk, i);
+		if (c && c->type == LOG_CHANGE)
+			changed = oracle_voters(w, blob_bytes(c->data));
+		if (changed && is_majority(changed, have))
+			return;
+	}
+	world_violation(w, m,
+			"entry %llu of term %llu is committed but not durable "
+			"on a quorum (voters %x, held by %x)",
+			U(index), U(r->term), o->voters, have);
+}
+
+static void judge_command(struct machine *m, uint64_t index,
+			  const struct record *r)
+{
+	struct oracle *o = &m->world->oracle;
+	uint64_t id = work_proposal(blob_bytes(r->data));
+	struct proposal_record *p = proposal(o, id);
+
+	if (!p || p->digest != work_digest(blob_bytes(r->data))) {
+		world_violation(m->world, m,
+				"entry %llu holds what nobody proposed",
+				U(index));
+		return;
+	}
+	if (p->index)
+		world_violation(m->world, m,
+				"proposal %llu is committed twice: at %llu "
+				"and at %llu",
+				U(id), U(p->index), U(index));
+	if (p->fate == FATE_REFUSED)
+		world_violation(m->world, m,
+				"proposal %llu was refused and is committed at "
+				"%llu",
+				U(id), U(index));
+	p->index = index;
+}
+
+static void claim_push(struct oracle *o, const struct told *t)
+{
+	if (o->n_claims == o->claims_cap) {
+		o->claims_cap = 2 * o->claims_cap + 8;
+		o->claims =
+			mem_grow(o->claims, o->claims_cap * sizeof(*o->claims));
+	}
+	o->claims[o->n_claims++] = (struct claim){t->tag, t->index};
+}
+
+static void judge_claims(struct machine *m, uint64_t index)
+{
+	struct oracle *o = &m->world->oracle;
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n_claims; i++) {
+		struct claim c = o->claims[i];
+		if (c.index != index) {
+			o->claims[n++] = c;
+			continue;
+		}
+		if (known(o, c.proposal)->index != index)
+			world_violation(m->world, m,
+					"proposal %llu was acknowledged at "
+					"%llu, where another one is committed",
+					U(c.proposal), U(index));
+	}
+	o->n_claims = n;
+}
+
+/* The first node that calls an entry committed makes it the truth. */
+static void truth_push(struct machine *m, uint64_t index,
+		       const struct record *r)
+{
+	struct oracle *o = &m->world->oracle;
+	uint64_t chain = index > 1 ? o->truths[index - 2].chain : 0;
+	uint64_t link[4] = {index, r->term, r->type, r->digest};
+
+	judge_quorum(m, index, r);
+	if (o->n_truths == o->truths_cap) {
+		o->truths_cap = o->truths_cap ? 2 * o->truths_cap : 256;
+		o->truths =
+			mem_grow(o->truths, o->truths_cap * sizeof(*o->truths));
+	}
+	o->truths[o->n_truths++] = (struct truth){
+		.term = r->term,
+		.digest = r->digest,
+		.chain = digest64_seed(link, sizeof(link), chain),
+		.type = r->type,
+	};
+	if (r->type == LOG_COMMAND)
+		judge_command(m, index, r);
+	if (r->type == LOG_CHANGE)
+		o->voters = oracle_voters(m->world, blob_bytes(r->data));
+	judge_claims(m, index);
+	m->world->counts.committed++;
+}
+
+static void judge_entry(struct machine *m, uint64_t index,
+			const struct record *r)
+{
+	const struct truth *t = &m->world->oracle.truths[index - 1];
+
+	if (t->term == r->term && t->digest == r->digest && t->type == r->type)
+		return;
+	world_violation(m->world, m,
+			"entry %llu is of term %llu here and of term %llu "
+			"elsewhere, both committed",
+			U(index), U(r->term), U(t->term));
+}
+
+void oracle_commit(struct machine *m, uint64_t index)
+{
+	struct world *w = m->world;
+	struct oracle *o = &w->oracle;
+
+	if (index > disk_last_index(&m->disk))
+		world_violation(w, m, "commit of %llu, durable is %llu",
+				U(index), U(disk_last_index(&m->disk)));
+	for (uint64_t i = m->checked_commit + 1; i <= index && !w->is_bad;
+	     i++) {
+		const struct record *r = disk_record(&m->disk, i);
+		if (!r)
+			continue; /* below an image or forgotten */
+		if (i > o->n_truths + 1)
+			world_violation(w, m,
+					"entry %llu committed, %llu is the "
+					"last one known to be",
+					U(i), U(o->n_truths));
+		else if (i == o->n_truths + 1)
+			truth_push(m, i, r);
+		else
+			judge_entry(m, i, r);
+	}
+	if (index > m->checked_commit)
+		m->checked_commit = index;
+}
+
+void oracle_truncate(struct machine *m, uint64_t index)
+{
+	struct world *w = m->world;
+	const struct oracle *o = &w->oracle;
+	const struct record *r = disk_record(&m->disk, index);
+
+	if (!r || index > o->n_truths)
+		return;
+	const struct truth *t = &o->truths[index - 1];
+	if (t->term == r->term && t->digest == r->digest)
+		world_violation(w, m, "the committed entry %llu is truncated",
+				U(index));
+}
+
+/* -- state
+ * --------------------------------------------------------------------- */
+void oracle_apply(struct machine *m, struct sim_state *s, uint64_t index,
+		  const struct record *r)
+{
+	struct world *w = m->world;
+	uint64_t link[4] = {index, r->term, r->type, r->digest};
+
+	CHECK(index == s->index + 1);
+	if (index > w->oracle.n_truths) {
+		world_violation(w, m, "entry %llu applied, not committed",
+				U(index));
+		return;
+	}
+	s->chain = digest64_seed(link, sizeof(link), s->chain);
+	s->index = index;
+	s->term = r->term;
+	if (s->chain != w->oracle.truths[index - 1].chain)
+		world_violation(w, m, "the states differ at %llu", U(index));
+	if (r->type == LOG_CHANGE) {
+		blob_unref(s->conf);
+		s->conf = blob_ref(r->data);
+		s->conf_index = index;
+	}
+	if (r->type == LOG_COMMAND)
+		work_apply(s, blob_bytes(r->data));
+}
+
+void oracle_install(struct machine *m, const struct replica_image *image)
+{
+	struct world *w = m->world;
+	const struct disk *d = &m->disk;
+	const struct oracle *o = &w->oracle;
+	uint64_t index = get_u64(d->incoming);
+
+	if (index != image->index || index == 0 || index > o->n_truths ||
+	    get_u64(d->incoming + 8) != o->truths[index - 1].chain ||
+	    image->term != o->truths[index - 1].term)
+		world_violation(w, m, "the image of %llu is not that state",
+				U(image->index));
+	if (index < d->state.index)
+		world_violation(w, m, "an image takes the state back to %llu",
+				U(index));
+	/* What was acknowledged from here must not go with the old log. */
+	for (uint64_t i = index + 1; i <= o->n_truths; i++) {
+		const struct record *r = disk_record(d, i);
+		if (r && r->term == o->truths[i - 1].term &&
+		    r->digest == o->truths[i - 1].digest)
+			world_violation(w, m,
+					"an image drops the committed %llu",
+					U(i));
+	}
+}
+
+/* -- terms, votes, leaders
+ * -------------------------------------------------------- */
+void oracle_hard_state(struct machine *m, uint64_t term, uint64_t vote)
+{
+	const struct disk *d = &m->disk;
+
+	if (term < d->term)
+		world_violation(m->world, m, "term goes back to %llu", U(term));
+	if (term == d->term && d->vote != 0 && d->vote != vote)
+		world_violation(m->world, m, "second vote in term %llu",
+				U(term));
+}
+
+/* Leader completeness: it has every committed entry. */
+static void judge_new_leader(struct machine *m)
+{
+	const struct oracle *o = &m->world->oracle;
+	const struct disk *d = &m->disk;
+	uint64_t last = o->n_truths;
+
+	if (last == 0 || d->state.index >= last || d->n_jobs > 0)
+		return;
+	const struct record *r = disk_record(d, last);
+	const struct truth *t = &o->truths[last - 1];
+	if (!r || r->term != t->term || r->digest != t->digest)
+		world_violation(m->world, m,
+				"leads term %llu without the committed entry "
+				"%llu",
+				U(m->view.term), U(last));
+}
+
+static void judge_leader(struct machine *m)
+{
+	struct oracle *o = &m->world->oracle;
+	uint64_t term = m->view.term;
+
+	if (term >= o->leaders_cap) {
+		size_t cap = 2 * (size_t)term + 64;
+		o->leaders = mem_grow(o->leaders, cap * sizeof(*o->leaders));
+		memset(o->leaders + o->leaders_cap, 0,
+		       (cap - o->leaders_cap) * sizeof(*o->leaders));
+		o->leaders_cap = cap;
+	}
+	struct leadership *l = &o->leaders[term];
+	if (l->is_known) {
+		if (l->node != m->number || l->life != m->life)
+			world_violation(m->world, m,
+					"two leaders of term %llu: %u and %u",
+					U(term), l->node, m->number);
+		return;
+	}
+	*l = (struct leadership){m->life, (uint8_t)m->number, true};
+	m->world->counts.leaders++;
+	world_trace(m->world, m, "leads term %llu", U(term));
+	judge_new_leader(m);
+}
+
+/* -- fates
+ * ---------------------------------------------------------------------- */
+uint64_t oracle_propose(struct world *w, const void *payload, size_t len)
+{
+	struct oracle *o = &w->oracle;
+
+	if (o->n_proposals == o->proposals_cap) {
+		o->proposals_cap = 2 * o->proposals_cap + 256;
+		o->proposals = mem_grow(
+			o->proposals, o->proposals_cap * sizeof(*o->proposals));
+	}
+	o->proposals[o->n_proposals++] = (struct proposal_record){
+		.digest = digest64(payload, len),
+		.fate = FATE_REFUSED,
+	};
+	return o->n_proposals;
+}
+
+void oracle_accepted(struct machine *m, uint64_t id)
+{
+	struct proposal_record *p = known(&m->world->oracle, id);
+
+	p->fate = FATE_PENDING;
+	p->node = (uint8_t)m->number;
+	p->life = m->life;
+	p->since = machine_mono(m);
+	m->world->counts.proposed++;
+	if (m->n_pending == m->pending_cap) {
+		m->pending_cap = 2 * m->pending_cap + 64;
+		m->pending = mem_grow(m->pending,
+				      m->pending_cap * sizeof(*m->pending));
+	}
+	m->pending[m->n_pending++] = id;
+}
+
+void oracle_fate(struct machine *m, uint64_t tag, int code, uint64_t index)
+{
+	struct world *w = m->world;
+	struct proposal_record *p = proposal(&w->oracle, tag);
+
+	world_trace(w, m, "fate of %llu: %d at %llu", U(tag), code, U(index));
+	if (!p || p->fate != FATE_PENDING || p->node != m->number ||
+	    p->life != m->life) {
+		world_violation(w, m, "a fate for %llu that does not wait",
+				U(tag));
+		return;
+	}
+	if (code == 0) {
+		p->fate = FATE_COMMITTED;
+		w->counts.acknowledged++;
+	} else if (code == ERR_REFUSED || code == ERR_BUSY) {
+		p->fate = FATE_REFUSED;
+		w->counts.refused++;
+	} else if (code == ERR_UNKNOWN_FATE) {
+		p->fate = FATE_UNKNOWN;
+		w->counts.unknown++;
+	} else {
+		world_violation(w, m, "fate of %llu is %d", U(tag), code);
+	}
+	if (m->n_told == m->told_cap) {
+		m->told_cap = 2 * m->told_cap + 16;
+		m->told = mem_grow(m->told, m->told_cap * sizeof(*m->told));
+	}
+	m->told[m->n_told++] = (struct told){tag, index, code};
+}
+
+/* At the end of the turn: the commit itself may come after the fate in it. */
+static void judge_told(struct machine *m)
+{
+	struct world *w = m->world;
+
+	for (size_t i = 0; i < m->n_told; i++) {
+		const struct told *t = &m->told[i];
+		const struct proposal_record *p = known(&w->oracle, t->tag);
+		if (t->code == 0 && m->is_cut && p->index == 0 &&
+		    t->index > w->oracle.n_truths)
+			claim_push(&w->oracle, t);
+		else if (t->code == 0 && p->index != t->index)
+			world_violation(w, m,
+					"proposal %llu acknowledged at %llu, "
+					"committed at %llu",
+					U(t->tag), U(t->index), U(p->index));
+		if (p->fate == FATE_REFUSED && p->index)
+			world_violation(w, m,
+					"proposal %llu refused, committed at "
+					"%llu",
+					U(t->tag), U(p->index));
+	}
+	m->n_told = 0;
+}
+
+static void judge_deadlines(struct machine *m)
+{
+	struct world *w = m->world;
+	int64_t now = machine_mono(m);
+	int64_t limit = (int64_t)w->plan.proposal_ms * 1000 + LATE_US;
+
+	while (m->pending_head < m->n_pending) {
+		uint64_t id = m->pending[m->pending_head];
+		const struct proposal_record *p = known(&w->oracle, id);
+		if (p->fate == FATE_PENDING) {
+			if (now - p->since > limit)
+				world_violation(w, m,
+						"no fate for %llu by its "
+						"deadline",
+						U(id));
+			break;
+		}
+		m->pending_head++;
+	}
+	if (m->pending_head == m->n_pending)
+		m->pending_head = m->n_pending = 0;
+	if (m->transfer_since != MACHINE_NEVER &&
+	    now - m->transfer_since > TRANSFER_US) {
+		world_violation(w, m, "a transfer never ends");
+	}
+}
+
+void oracle_turn(struct machine *m)
+{
+	struct world *w = m->world;
+	struct replica_view before = m->view;
+
+	judge_told(m);
+	if (m->is_cut)
+		return;
+	replica_view(m->replica, &m->view);
+	if (m->view.term != m->disk.term)
+		world_violation(w, m, "acts in term %llu, durable is %llu",
+				U(m->view.term), U(m->disk.term));
+	if (m->view.n_recreated == before.n_recreated &&
+	    m->view.n_installs == before.n_installs &&
+	    m->view.commit_index < before.commit_index)
+		world_violation(w, m, "commit goes back from %llu to %llu",
+				U(before.commit_index),
+				U(m->view.commit_index));
+	w->counts.recreated += m->view.n_recreated - before.n_recreated;
+	if (m->view.state == REPLICA_LEADER)
+		judge_leader(m);
+	judge_deadlines(m);
+}
+
+void oracle_died(struct machine *m)
+{
+	for (size_t i = m->pending_head; i < m->n_pending; i++) {
+		struct proposal_record *p =
+			known(&m->world->oracle, m->pending[i]);
+		if (p->fate == FATE_PENDING)
+			p->fate = FATE_LOST;
+	}
+	m->pending_head = m->n_pending = 0;
+	m->n_told = 0;
+}

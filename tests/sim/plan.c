@@ -1,0 +1,89 @@
+#include "tests/sim/plan.h"
+
+struct kind {
+	const char *name;
+	unsigned weight;
+	double likely; /* that a seed has it */
+};
+
+static const struct kind kinds[FAULT__N] = {
+	[FAULT_CRASH] = {"crash", 12, 0.7},
+	[FAULT_CRASH_LEADER] = {"crash_leader", 8, 0.5},
+	[FAULT_CRASH_ALL] = {"crash_all", 2, 0.4},
+	[FAULT_PARTITION] = {"partition", 12, 0.6},
+	[FAULT_ISOLATE_LEADER] = {"isolate_leader", 10, 0.6},
+	[FAULT_ONE_WAY] = {"one_way", 8, 0.5},
+	[FAULT_MEND] = {"mend", 12, 1.0},
+	[FAULT_LOSS] = {"loss", 6, 0.4},
+	[FAULT_DUPLICATE] = {"duplicate", 6, 0.4},
+	[FAULT_REORDER] = {"reorder", 6, 0.4},
+	[FAULT_DELAY] = {"delay", 6, 0.4},
+	[FAULT_SLOW_DISK] = {"slow_disk", 8, 0.6},
+	[FAULT_SLOW_STATE] = {"slow_state", 4, 0.4},
+	[FAULT_SLOW_NODE] = {"slow_node", 4, 0.3},
+	[FAULT_FREEZE] = {"freeze", 6, 0.4},
+	[FAULT_CLOCK] = {"clock", 4, 0.3},
+	[FAULT_FALSE_ALARM] = {"false_alarm", 4, 0.3},
+	[FAULT_TRANSFER] = {"transfer", 8, 0.5},
+	[FAULT_ROLE] = {"role", 14, 0.4},
+	[FAULT_FORGET] = {"forget", 10, 0.6},
+	[FAULT_IMAGES_GONE] = {"images_gone", 3, 0.4},
+	[FAULT_FULL] = {"full", 2, 0.2},
+	[FAULT_GARBAGE] = {"garbage", 3, 0.2},
+	[FAULT_DISK_LOST] = {"disk_lost", 4, 0.25},
+};
+
+static void draw_sizes(struct plan *p, struct rng *r)
+{
+	p->value_max = rng_chance(r, 0.2) ? 1500 : 60;
+	p->image_max = rng_chance(r, 0.3) ? 6000 : 400;
+	p->chunk_bytes = (size_t)rng_range(r, 64, 1200);
+	p->group_bytes = (size_t)rng_range(r, 200, 8000);
+	if (rng_chance(r, 0.75)) {
+		p->cache_entries = (unsigned)rng_range(r, 4, 60);
+		p->cache_bytes = (size_t)rng_range(r, 600, 20000);
+	} else {
+		p->cache_entries = 1000;
+		p->cache_bytes = 200000;
+	}
+}
+
+static void draw_faults(struct plan *p, struct rng *r)
+{
+	for (int f = 0; f < FAULT__N; f++) {
+		bool is_in = rng_chance(r, kinds[f].likely);
+		p->weight[f] = is_in ? kinds[f].weight : 0;
+	}
+	/* Three members may go down to two voters, larger groups keep three. */
+	p->voters_min = p->nodes == 3 ? 2 : 3;
+	if (p->nodes == 3 && rng_chance(r, 0.4))
+		p->weight[FAULT_ROLE] = 0;
+	for (int f = 0; f < FAULT__N; f++)
+		p->weight_sum += p->weight[f];
+}
+
+void plan_draw(struct plan *p, unsigned nodes, struct rng *r)
+{
+	static const unsigned elections[] = {100, 150, 200, 300};
+	*p = (struct plan){.nodes = nodes, .n_voters = nodes};
+	if (nodes > 3 && rng_chance(r, 0.3))
+		p->n_voters = (unsigned)rng_range(r, 3, nodes);
+	p->election_ms = elections[rng_below(r, 4)];
+	p->heartbeat_ms = p->election_ms / (unsigned)rng_range(r, 4, 7);
+	p->proposal_ms = (unsigned)rng_range(r, 600, 3000);
+	draw_sizes(p, r);
+	p->fault_us = rng_range(r, 4000000, 9000000);
+	p->fault_gap_us = rng_range(r, 20000, 300000);
+	p->propose_gap_us = rng_range(r, 1000, 30000);
+	p->disk_us = rng_range(r, 50, 8000);
+	p->state_us = rng_range(r, 50, 20000);
+	p->link_us = rng_range(r, 30, 4000);
+	p->turn_us = rng_range(r, 5, 200);
+	p->drift_ppm = (unsigned)rng_range(r, 0, 50000);
+	draw_faults(p, r);
+}
+
+const char *plan_fault_name(enum fault f)
+{
+	return kinds[f].name;
+}
