@@ -137,13 +137,14 @@ static void confirm(struct replica *r, struct peer *p, raft_index last)
 	f->n_chunks -= n;
 	if (n > 0 || last > f->match)
 		f->moved_us = replica_now(r);
-	if (last <= f->match)
-		return;
-	if (last == f->next - 1 && f->prev_term != 0) {
+	/* Confirmed means equal to our log: its term there is ours. */
+	if (last == f->next - 1 && f->prev_term != 0 && last >= f->match) {
 		f->match = last;
 		f->match_term = f->prev_term;
 		return;
 	}
+	if (last <= f->match)
+		return;
 	/* It has more than we sent: what it committed. Go on behind that. */
 	f->match = last;
 	f->match_term = 0;

@@ -303,7 +303,7 @@ void proposals_take_fate(struct replica *r, const Synod__Peer__Fate *f);
 bool proposals_submit(struct replica *r);
 /* Entries (from, to] are committed. */
 void proposals_resolve(struct replica *r, raft_index from, raft_index to);
-void proposals_orphan(struct replica *r); /* we stopped leading */
+void proposals_new_term(struct replica *r); /* we stopped leading one */
 void proposals_expire(struct replica *r, int64_t now_us);
 /* The log was replaced: fates that it held are unknown. */
 void proposals_abandon(struct replica *r);

@@ -183,6 +183,7 @@ void proposals_take_forward(struct replica *r, struct peer *p,
 		.origin = p->id,
 		.boot = f->boot,
 		.seq = f->seq,
+		.term = f->term,
 		.bytes = REPLICA_PROPOSAL_ID_BYTES + f->payload.len,
 		.deadline_us =
 			replica_now(r) + (int64_t)r->cfg.proposal_ms * 1000,
@@ -280,7 +281,7 @@ static bool submit_there(struct replica *r)
 		struct proposal p = queue_pop(&ps->waiting);
 
 		any = true;
-		if (p.origin != 0) { /* came to us while we led */
+		if (p.origin != 0) { /* came to us while we led this term */
 			raft_free(p.buf.base);
 			continue;
 		}
@@ -405,10 +406,26 @@ void proposals_resolve(struct replica *r, raft_index from, raft_index to)
 		resolve_orphans(r, to, term);
 }
 
-void proposals_orphan(struct replica *r)
+/* A peer's proposal that waits here was sent to the leader of its term. In any
+ * other term its origin takes it for lost: it must not be appended any more. */
+static void drop_stale_forwards(struct replica *r)
+{
+	struct proposal_queue *w = &r->proposals.waiting;
+
+	for (size_t n = w->n; n > 0; n--) {
+		struct proposal p = queue_pop(w);
+		if (p.origin != 0 && p.term != r->raft.current_term)
+			raft_free(p.buf.base);
+		else
+			queue_push(w, &p);
+	}
+}
+
+void proposals_new_term(struct replica *r)
 {
 	struct proposals *ps = &r->proposals;
 
+	drop_stale_forwards(r);
 	while (ps->appended.n > 0) {
 		struct proposal p = queue_pop(&ps->appended);
 		if (p.origin == 0 && !p.is_decided)

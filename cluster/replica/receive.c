@@ -348,6 +348,14 @@ static void receive_timeout_now(struct replica *r, struct peer *p,
 static void receive_message(struct replica *r, struct peer *p,
 			    Synod__Peer__Message *m)
 {
+	/* Its votes and confirmations do not count. What it asks may be obeyed:
+	 * a node that is not admitted does not stand for election, so one that
+	 * leads was admitted by a quorum, and a node that lags behind the entry
+	 * that says so must not stay deaf to it. */
+	if (p->is_quarantined &&
+	    (m->body_case == SYNOD__PEER__MESSAGE__BODY_VOTE_RESULT ||
+	     m->body_case == SYNOD__PEER__MESSAGE__BODY_APPEND_RESULT))
+		return;
 	switch (m->body_case) {
 	case SYNOD__PEER__MESSAGE__BODY_APPEND_ENTRIES:
 		receive_append(r, p, m->append_entries);
@@ -403,8 +411,7 @@ bool receive_one(struct replica *r)
 		struct inbox_item *item = r->inbox;
 		struct peer *p = replica_peer(r, item->peer);
 
-		if (!p || p->is_quarantined ||
-		    (!item->envelope && !item_open(item)) ||
+		if (!p || (!item->envelope && !item_open(item)) ||
 		    item->at == item->envelope->n_messages) {
 			inbox_drop_first(r);
 			continue;

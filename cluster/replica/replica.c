@@ -147,7 +147,7 @@ static void hear_changes(struct replica *r)
 	r->seen_term = r->raft.current_term;
 	r->seen_leader = leader;
 	if (led && (!leads || is_new_term)) {
-		proposals_orphan(r);
+		proposals_new_term(r);
 		feed_stop_all(r);
 		r->is_changing = false;
 	}

@@ -120,8 +120,9 @@ int replica_transfer(struct replica *r, uint64_t to, struct err *e);
 int replica_assign(struct replica *r, uint64_t id, enum replica_role role,
 		   struct err *e);
 
-/* A peer that may not vote or count until the cluster says so: its frames are
- * used for nothing but feeding it (see docs/ARCHITECTURE.md, rebuild). */
+/* A peer whose incarnation is not the recorded one: its votes and confirmations
+ * do not count until this is lifted (docs/why/rebuild.md). For this node
+ * itself: it neither votes nor stands for election. */
 void replica_quarantine(struct replica *r, uint64_t peer, bool is_on);
 
 /* -- what it knows -- */

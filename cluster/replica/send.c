@@ -83,7 +83,7 @@ static struct peer *recipient(struct replica *r, uint64_t id)
 {
 	struct peer *p = replica_peer(r, id);
 
-	return p && !p->is_quarantined && id != r->cfg.id ? p : NULL;
+	return p && id != r->cfg.id ? p : NULL;
 }
 
 void send_message(struct replica *r, uint64_t peer, bool bulk,
