@@ -33,6 +33,7 @@ enum {
 	REPLICA_PROPOSAL_ID_BYTES = 16, /* boot, seq */
 	REPLICA_ENTRY_HEAD_BYTES = 13,  /* in a block: term, type, len */
 	REPLICA_TICK_US = 10 * 1000,
+	FORWARD_BOOTS = 16, /* starts of a peer within one term of ours */
 };
 
 /* -- frames on their way out -- */
@@ -80,8 +81,11 @@ struct peer {
 	/* AppendEntries were cut short: the last entry really sent. */
 	raft_index cut;
 	bool is_cut;
-	/* Forwarded proposals taken from it: boot and highest number. */
-	uint64_t forward_boot, forward_seq;
+	/* Forwarded proposals taken from it in the term that we lead: highest
+	 * number for each start of its process. */
+	struct forward_mark {
+		uint64_t boot, seq;
+	} forwards[FORWARD_BOOTS];
 };
 
 /* -- work that libraft waits for -- */

@@ -172,6 +172,25 @@ void replica_set_full(struct replica *r, bool is_full)
 	r->proposals.is_full = is_full;
 }
 
+/* A message may arrive twice or late, even after its sender has started again:
+ * each start counts by itself, as long as this term lasts. */
+static bool is_first_copy(struct peer *p, const Synod__Peer__Forward *f)
+{
+	for (size_t i = 0; i < FORWARD_BOOTS; i++) {
+		struct forward_mark *m = &p->forwards[i];
+
+		if (m->boot == 0)
+			m->boot = f->boot;
+		if (m->boot != f->boot)
+			continue;
+		if (f->seq <= m->seq)
+			return false;
+		m->seq = f->seq;
+		return true;
+	}
+	return false; /* it starts all the time: its deadline tells it */
+}
+
 /* Appended only in the term it was sent in, and only in rising order: a copy of
  * an old message must not be appended a second time. Anything else is met with
  * silence: the first copy may have been appended, so "refused" could be a lie.
@@ -191,10 +210,8 @@ void proposals_take_forward(struct replica *r, struct peer *p,
 
 	if (!is_leader(r) || f->term != r->raft.current_term)
 		return;
-	if (p->forward_boot == f->boot && f->seq <= p->forward_seq)
+	if (!is_first_copy(p, f))
 		return;
-	p->forward_boot = f->boot;
-	p->forward_seq = f->seq;
 	struct proposals *ps = &r->proposals;
 	size_t queued = ps->waiting.bytes + ps->appended.bytes;
 	if (check_room(r, q.bytes, NULL) ||
@@ -281,10 +298,7 @@ static bool submit_there(struct replica *r)
 		struct proposal p = queue_pop(&ps->waiting);
 
 		any = true;
-		if (p.origin != 0) { /* came to us while we led this term */
-			raft_free(p.buf.base);
-			continue;
-		}
+		CHECK(p.origin == 0); /* drop_forwards */
 		p.term = r->raft.current_term;
 		send_forward(r, &p, leader);
 		raft_free(p.buf.base);
@@ -406,15 +420,16 @@ void proposals_resolve(struct replica *r, raft_index from, raft_index to)
 		resolve_orphans(r, to, term);
 }
 
-/* A peer's proposal that waits here was sent to the leader of its term. In any
- * other term its origin takes it for lost: it must not be appended any more. */
-static void drop_stale_forwards(struct replica *r)
+/* A peer's proposal that waits here was sent to the leader of our term, and a
+ * node leads a term once. In any other its origin takes it for lost: it must
+ * not be appended any more. */
+static void drop_forwards(struct replica *r)
 {
 	struct proposal_queue *w = &r->proposals.waiting;
 
 	for (size_t n = w->n; n > 0; n--) {
 		struct proposal p = queue_pop(w);
-		if (p.origin != 0 && p.term != r->raft.current_term)
+		if (p.origin != 0)
 			raft_free(p.buf.base);
 		else
 			queue_push(w, &p);
@@ -425,7 +440,9 @@ void proposals_new_term(struct replica *r)
 {
 	struct proposals *ps = &r->proposals;
 
-	drop_stale_forwards(r);
+	drop_forwards(r);
+	for (size_t i = 0; i < REPLICA_PEERS; i++)
+		memset(r->peers[i].forwards, 0, sizeof(r->peers[i].forwards));
 	while (ps->appended.n > 0) {
 		struct proposal p = queue_pop(&ps->appended);
 		if (p.origin == 0 && !p.is_decided)
