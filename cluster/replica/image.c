@@ -89,6 +89,8 @@ void replica_image_read(struct replica *r, uint64_t image_id, uint64_t offset,
 
 	c.image_id = image_id;
 	c.offset = offset;
+	if (!data && image_id == r->server.image.id)
+		r->server.is_valid = false; /* its file is gone: a new one */
 	if (data) {
 		c.size = r->server.image.size;
 		c.data.data = data->data;
@@ -121,24 +123,29 @@ static void give_up(struct replica *r)
 	r->client = (struct image_client){0};
 }
 
-/* Libraft hears of the leader through an empty message that begins at our own
- * commit index: it takes over the term, follows, and tells the leader how far
- * we are. */
-static void hear_leader(struct replica *r, struct peer *p, uint64_t term)
+/* Libraft hears of the leader through an empty message that begins where our
+ * log is known to agree: it takes over the term, follows, and tells the leader
+ * how far we are. That is the offered index if we hold the very entry, else our
+ * own commit index. */
+static void hear_leader(struct replica *r, struct peer *p,
+			const Synod__Peer__InstallSnapshot *offer)
 {
 	struct raft_message m = {.type = RAFT_IO_APPEND_ENTRIES};
 	unsigned at = guard_server(&r->raft, p->id);
+	raft_index agreed = r->raft.commit_index;
 	char name[] = "leader";
 
-	m.append_entries.term = term;
-	m.append_entries.prev_log_index = r->raft.commit_index;
-	m.append_entries.prev_log_term =
-		guard_term_of(&r->raft, r->raft.commit_index);
+	if (offer->last_index > agreed &&
+	    guard_term_of(&r->raft, offer->last_index) == offer->last_term)
+		agreed = offer->last_index;
+	m.append_entries.term = offer->term;
+	m.append_entries.prev_log_index = agreed;
+	m.append_entries.prev_log_term = guard_term_of(&r->raft, agreed);
 	m.server_id = p->id;
 	m.server_address = at < r->raft.configuration.n
 				   ? r->raft.configuration.servers[at].address
 				   : name;
-	r->verified = r->raft.commit_index;
+	r->verified = agreed;
 	r->recv(&r->io, &m);
 }
 
@@ -185,7 +192,7 @@ void image_take_offer(struct replica *r, struct peer *p,
 
 	if (m->term < r->raft.current_term)
 		return;
-	hear_leader(r, p, m->term);
+	hear_leader(r, p, m);
 	if (r->is_fatal || !is_needed(r, m->last_index, m->last_term) ||
 	    !open_offer(m, &image))
 		return;
