@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "cluster/store/log.h"
+#include "cluster/store/state.h"
 #include "proto/codec.h"
 
 /* The limits lean on each other; a change of one must not starve another. */
@@ -50,6 +52,19 @@ static void test_limits_ranges_are_ranges(void **state)
 	assert_true(LIMIT_NODES % 2 == 1);
 }
 
+/* The store stands below proto and has constants of its own. */
+static void test_limits_of_the_store_are_the_same(void **state)
+{
+	assert_int_equal(LOG_COMMIT_BYTES, LIMIT_COMMIT_BYTES);
+	assert_int_equal(LOG_COMMIT_RECORDS, LIMIT_COMMIT_RECORDS);
+	assert_int_equal(LOG_FORGET_RECORDS, LIMIT_FORGET_RECORDS);
+	assert_int_equal(LOG_READER_MS, LIMIT_READER_MS);
+	assert_int_equal(STATE_COMMIT_BYTES, LIMIT_APPLY_BYTES);
+	assert_int_equal(STATE_COMMIT_RECORDS, LIMIT_APPLY_RECORDS);
+	assert_int_equal(STATE_KEY_BYTES_MAX, LIMIT_KEY_BYTES);
+	assert_true(LIMIT_ENTRY_BYTES <= LOG_PAYLOAD_BYTES_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -57,6 +72,7 @@ int main(void)
 			test_limits_an_entry_fits_every_queue_it_passes),
 		cmocka_unit_test(test_limits_a_frame_holds_an_entry_and_more),
 		cmocka_unit_test(test_limits_ranges_are_ranges),
+		cmocka_unit_test(test_limits_of_the_store_are_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
