@@ -373,7 +373,7 @@ is_code {
 		note_limits()
 }
 
-!is_code && /::/ {
+FILENAME ~ /CMakeLists\.txt$/ && /::/ {
 	check_link()
 }
 
