@@ -317,6 +317,20 @@ void wire_set_hello(struct wire *w, const struct wire_hello *hello)
 	wire_unlock(w);
 }
 
+void wire_set_recorded(struct wire *w, uint64_t peer, uint64_t incarnation)
+{
+	struct wire_link *link = wire_link_find(w, peer);
+
+	if (!link)
+		return;
+	wire_lock(w);
+	bool is_news = link->recorded != incarnation;
+	link->recorded = incarnation;
+	for (int c = 0; is_news && c < WIRE__CHANNELS; c++)
+		wire_out_say_hello(&link->out[c]);
+	wire_unlock(w);
+}
+
 void wire_drop_peer(struct wire *w, uint64_t peer)
 {
 	struct wire_link *link = wire_link_find(w, peer);

@@ -27,6 +27,8 @@ struct blob *wire_greeting_pack(const struct wire_greeting *g)
 	m.boot = copy.hello.boot;
 	m.is_blank = copy.hello.is_blank;
 	m.term = copy.hello.term;
+	m.is_admitted = copy.hello.is_admitted;
+	m.recorded = copy.hello.recorded;
 	if (copy.has_token) {
 		m.token.data = copy.token;
 		m.token.len = sizeof copy.token;
@@ -75,6 +77,8 @@ static int take_fields(const Synod__Peer__Hello *m, struct wire_greeting *g,
 	h->boot = m->boot;
 	h->term = m->term;
 	h->is_blank = m->is_blank;
+	h->is_admitted = m->is_admitted;
+	h->recorded = m->recorded;
 	if (!is_name(m->node_name))
 		return err_set(e, ERR_CORRUPT,
 			       "a hello without a proper node name");
@@ -115,6 +119,8 @@ bool wire_hello_equal(const struct wire_hello *a, const struct wire_hello *b)
 	       a->boot == b->boot && a->term == b->term &&
 	       a->cluster_hash == b->cluster_hash &&
 	       a->is_blank == b->is_blank &&
+	       a->is_admitted == b->is_admitted &&
+	       a->recorded == b->recorded &&
 	       a->has_cluster_id == b->has_cluster_id &&
 	       memcmp(a->cluster_id, b->cluster_id, sizeof a->cluster_id) == 0;
 }

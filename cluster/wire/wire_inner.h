@@ -76,6 +76,7 @@ struct wire_link {
 	int64_t heard_us; /* last frame of that boot */
 	int64_t clone_first_us, clone_last_us; /* two boots claimed this peer */
 	struct wire_hello hello;
+	uint64_t recorded; /* its incarnation, as the owner has it */
 };
 
 /* An incoming connection. Under wire.lock. id 0: the place is free. */
