@@ -97,6 +97,18 @@ enum admission_start admission_start(const struct admission_member *members,
 	return h.n > n / 2 ? ADMISSION_FOUND : ADMISSION_WAIT;
 }
 
+bool admission_pins(const struct admission_member *members, size_t n,
+		    size_t self, size_t member)
+{
+	CHECK(self < n && member < n);
+	const struct admission_member *m = &members[member];
+
+	if (member == self)
+		return true;
+	return count_heard(members, n, self).n_in_use == 0 && m->is_heard &&
+	       m->is_blank && m->cluster_hash == members[self].cluster_hash;
+}
+
 static bool needs_record(const struct admission_member *m)
 {
 	return m->is_heard && !m->is_retired && !m->is_proposed &&

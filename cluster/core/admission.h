@@ -75,6 +75,11 @@ enum admission_start {
  * quiet_ms: since a member was heard for the first time, or since the start. */
 enum admission_start admission_start(const struct admission_member *members,
 				     size_t n, size_t self, int64_t quiet_ms);
+/* A founder: is this member's memory trusted from now on? Its own one always; a
+ * blank peer's only when nobody was in use yet: later it could be one that lost
+ * its disk. */
+bool admission_pins(const struct admission_member *members, size_t n,
+		    size_t self, size_t member);
 /* A peer that has on record what we are: it vouches for us. */
 bool admission_vouches(const struct admission_member *peer,
 		       const struct admission_member *self);

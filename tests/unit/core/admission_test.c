@@ -159,6 +159,32 @@ static void test_unheard_member_vouches_for_nobody(void **state)
 	assert_false(admission_vouches(&s.m[1], &s.m[0]));
 }
 
+static void test_founders_pin_the_blank_members_they_heard(void **state)
+{
+	struct scene s = scene();
+
+	hear(&s, 1, true);
+	hear(&s, 3, true);
+	s.m[3].cluster_hash = HASH + 1;
+	assert_true(admission_pins(s.m, 5, 0, 0));
+	assert_true(admission_pins(s.m, 5, 0, 1));
+	assert_false(admission_pins(s.m, 5, 0, 2));
+	assert_false(admission_pins(s.m, 5, 0, 3));
+}
+
+/* Beside one in use a blank member may be one that has lost its disk. */
+static void test_vouched_for_pins_only_itself(void **state)
+{
+	struct scene s = scene();
+
+	hear(&s, 1, true);
+	hear(&s, 2, false);
+	s.m[2].recorded_us = SELF_INCARNATION;
+	assert_true(admission_pins(s.m, 3, 0, 0));
+	assert_false(admission_pins(s.m, 3, 0, 1));
+	assert_false(admission_pins(s.m, 3, 0, 2));
+}
+
 /* -- quarantine
  * ----------------------------------------------------------------- */
 static void test_state_is_the_record_and_pins_come_second(void **state)
@@ -353,6 +379,9 @@ int main(void)
 		cmocka_unit_test(test_lost_disk_never_founds_beside_one_in_use),
 		cmocka_unit_test(test_vouched_for_founds),
 		cmocka_unit_test(test_unheard_member_vouches_for_nobody),
+		cmocka_unit_test(
+			test_founders_pin_the_blank_members_they_heard),
+		cmocka_unit_test(test_vouched_for_pins_only_itself),
 		cmocka_unit_test(test_state_is_the_record_and_pins_come_second),
 		cmocka_unit_test(test_self_votes_only_as_recorded),
 		cmocka_unit_test(
