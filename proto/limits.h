@@ -109,6 +109,8 @@ enum {
 	/* A connection that takes no frame, a client that takes no answer:
 	 * closed. */
 	LIMIT_SEND_MS = 10000,
+	/* An attempt to connect to a peer. Beyond: given up, tried anew. */
+	LIMIT_DIAL_MS = 5000,
 	/* Nothing sent to a peer: the hello is said again. */
 	LIMIT_PROBE_MS = 1000,
 	/* Not heard of a peer: its process may be dead (another boot of it may

@@ -365,10 +365,9 @@ int wire_reload_tls(struct wire *w, const struct wire_tls *tls, struct err *e)
 	for (int c = 0; c < WIRE__CHANNELS && !rv; c++)
 		rv = nng_listener_set_ptr(w->ports[c].listener,
 					  NNG_OPT_TLS_CONFIG, new[0]);
-	for (size_t i = 0; i < w->n_links; i++)
-		for (int c = 0; c < WIRE__CHANNELS && !rv; c++)
-			rv = nng_dialer_set_ptr(w->links[i].out[c].dialer,
-						NNG_OPT_TLS_CONFIG, new[1 + i]);
+	for (size_t i = 0; i < w->n_links && !rv; i++)
+		for (int c = 0; c < WIRE__CHANNELS; c++)
+			wire_out_set_tls(&w->links[i].out[c], new[1 + i]);
 	if (rv)
 		return err_set(e, ERR_TLS, "take the new certificates: %s",
 			       nng_strerror(rv));

@@ -13,8 +13,9 @@ struct blob *wire_greeting_pack(const struct wire_greeting *g)
 {
 	/* protobuf-c wants pointers that are not const; it only reads. */
 	struct wire_greeting copy = *g;
-	Synod__Peer__Hello m = SYNOD__PEER__HELLO__INIT;
+	Synod__Peer__Hello m;
 
+	synod__peer__hello__init(&m);
 	m.protocol = copy.protocol;
 	m.cluster_hash = copy.hello.cluster_hash;
 	if (copy.hello.has_cluster_id) {

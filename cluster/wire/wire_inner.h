@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "cluster/wire/wire.h"
+#include "cluster/wire/wire_address.h"
 #include "cluster/wire/wire_hello.h"
 #include "proto/codec.h"
 #include "proto/limits.h"
@@ -42,19 +43,24 @@ struct wire_out {
 	struct wire *wire;
 	size_t peer; /* index in wire.peers */
 	enum wire_channel channel;
-	nng_socket socket;
-	nng_dialer dialer;
+	char url[WIRE_URL_MAX];
 	nng_aio *aio; /* the one send in flight */
+	nng_socket socket;
 	bool has_socket;
 
-	pthread_mutex_t lock;
-	uint32_t pipe;      /* the connection, 0: none */
-	uint32_t candidate; /* seen by ADD_PRE and not yet by ADD_POST */
-	uint64_t life;      /* counts connections */
-	uint64_t send_life; /* the one that the aio's frame was meant for */
-	int64_t added_us;   /* when it was made */
-	int64_t sent_us;    /* when the last frame went */
-	bool is_busy;       /* the aio belongs to nng, or is about to */
+	pthread_mutex_t lock; /* guards what follows */
+	nng_dialer dialer;
+	nng_tls_config *tls; /* NULL: none */
+	bool is_spent;       /* the socket had its connection: a new one */
+	int64_t redial_us;   /* then */
+	int64_t dialed_us;   /* since when it is dialing */
+	uint32_t pipe;       /* the connection, 0: none */
+	uint32_t candidate;  /* seen by ADD_PRE and not yet by ADD_POST */
+	uint64_t life;       /* counts connections */
+	uint64_t send_life;  /* the one that the aio's frame was meant for */
+	int64_t added_us;    /* when it was made */
+	int64_t sent_us;     /* when the last frame went */
+	bool is_busy;        /* the aio belongs to nng, or is about to */
 	bool is_up; /* hello said (with proof, under TLS): frames may go */
 	bool is_hello_sent; /* what the aio carries is a hello */
 	bool is_proven;     /* and it carries the peer's token */
@@ -127,7 +133,7 @@ struct wire {
 	size_t n_tls_configs;
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* is_closing, for the watch thread */
+	pthread_cond_t changed; /* is_closing, a spent socket: for the watch */
 	atomic_bool is_closing; /* written under lock */
 	struct wire_hello hello;
 	struct wire_in ins[LIMIT_WIRE_CONNECTIONS];
@@ -164,6 +170,11 @@ void wire_report_refused(struct wire *w, struct wire_link *link, uint64_t id,
 /* -- wire_out.c ------------------------------------------------------------ */
 int wire_out_open(struct wire_out *o, nng_tls_config *tls, struct err *e);
 void wire_out_close(struct wire_out *o);
+/* When the socket should be replaced; INT64_MAX: it is connected. Watch. */
+int64_t wire_out_redial_us(struct wire_out *o);
+/* Replace it. Watch thread, no lock held: it waits for nng. */
+void wire_out_redial(struct wire_out *o);
+void wire_out_set_tls(struct wire_out *o, nng_tls_config *tls);
 bool wire_out_send(struct wire_out *o, struct blob *frame); /* takes frame */
 size_t wire_out_queued(struct wire_out *o);
 bool wire_out_is_up(struct wire_out *o);

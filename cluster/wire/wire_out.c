@@ -1,14 +1,20 @@
 /* One outgoing connection: a PUSH socket with one dialer.
  *
  *            ADD_POST                hello sent            REM_POST
- *   dialing ─────────▶ greeting ───────────────▶ up ─────────────▶ dialing
- *                          └──────────────────────────────────────▶
+ *   dialing ─────────▶ greeting ───────────────▶ up ─────────────▶ spent
+ *      ▲                   └────────────────────────────────────▶    │
+ *      └─────────────────────────────────────────────────────────────┘
+ *                     the watch thread: a new socket, after a pause
+ *
+ * A socket serves one connection and no second one. In nng 1.5.2 a send that
+ * ends while its connection breaks puts the broken connection back into the
+ * PUSH socket's list of ready ones, and the next send or connection writes to
+ * freed memory (docs/why/one-push-socket-per-connection.md). So after REM_POST
+ * nothing is sent on the socket and no connection may join it.
  *
  * nng accepts a frame when it hands it to the connection; a PUSH socket without
- * a connection keeps it and would send it first on the next one, before our
- * hello. So frames are given to nng only while there is a connection, and the
- * one that waits in nng is cancelled in REM_POST: nng dials again only after
- * that callback has returned. */
+ * a connection would keep it. So frames are given to nng only while there is a
+ * connection. */
 #include <nng/nng.h>
 #include <nng/protocol/pipeline0/push.h>
 #include <stdlib.h>
@@ -21,7 +27,7 @@
 /* A connection that lived shorter than this was no good (refused, wrong
  * certificate): the next one is dialed later. nng forgets its own back-off with
  * each connection. */
-enum { SHORT_LIFE_US = 1000 * WIRE_US_PER_MS };
+enum { SHORT_LIFE_US = 1000 * WIRE_US_PER_MS, NEVER_MS = 1 << 30 };
 
 static void lock(struct wire_out *o)
 {
@@ -163,7 +169,10 @@ static void send_done(void *arg)
 static void pipe_seen(struct wire_out *o, uint32_t pipe)
 {
 	lock(o);
-	o->candidate = pipe;
+	if (o->is_spent)
+		nng_pipe_close((nng_pipe){pipe});
+	else
+		o->candidate = pipe;
 	unlock(o);
 }
 
@@ -189,43 +198,51 @@ static void pipe_added(struct wire_out *o, uint32_t pipe)
 	wire_unlock(w);
 }
 
-static int next_backoff(struct wire_out *o)
+static int64_t pause_us(struct wire_out *o, int64_t now_us)
 {
-	int64_t lived_us = wire_now_us(o->wire) - o->added_us;
-
 	o->backoff_ms *= 2;
-	if (lived_us >= SHORT_LIFE_US)
+	if (now_us - o->added_us >= SHORT_LIFE_US)
 		o->backoff_ms = LIMIT_RECONNECT_MS_MIN;
 	if (o->backoff_ms > LIMIT_RECONNECT_MS_MAX)
 		o->backoff_ms = LIMIT_RECONNECT_MS_MAX;
-	return o->backoff_ms;
+	return (int64_t)o->backoff_ms * WIRE_US_PER_MS;
+}
+
+static void connection_lost(struct wire_out *o)
+{
+	if (o->is_up)
+		wire_post(o->wire, NOTE_WIRE_DOWN, link_of(o)->peer.id,
+			  o->channel, NULL);
+	o->pipe = 0;
+	o->life++;
+	o->is_up = false;
+	blob_unref(o->hello);
+	o->hello = NULL;
+	drop_queue(o);
+	if (o->is_busy)
+		nng_aio_cancel(o->aio);
 }
 
 static void pipe_removed(struct wire_out *o, uint32_t pipe)
 {
-	int backoff_ms = 0;
+	struct wire *w = o->wire;
+	int64_t now_us = wire_now_us(w);
 
 	lock(o);
 	if (o->candidate == pipe)
 		o->candidate = 0;
-	if (o->pipe == pipe) {
-		if (o->is_up)
-			wire_post(o->wire, NOTE_WIRE_DOWN, link_of(o)->peer.id,
-				  o->channel, NULL);
-		backoff_ms = next_backoff(o);
-		o->pipe = 0;
-		o->life++;
-		o->is_up = false;
-		blob_unref(o->hello);
-		o->hello = NULL;
-		drop_queue(o);
-		if (o->is_busy)
-			nng_aio_cancel(o->aio);
+	if (o->pipe == pipe)
+		connection_lost(o);
+	if (!o->is_spent) {
+		o->is_spent = true;
+		o->redial_us = now_us + pause_us(o, now_us);
 	}
+	/* The spent dialer would go on, only to be turned away in ADD_PRE. */
+	(void)nng_dialer_set_ms(o->dialer, NNG_OPT_RECONNMINT, NEVER_MS);
 	unlock(o);
-	if (backoff_ms)
-		(void)nng_dialer_set_ms(o->dialer, NNG_OPT_RECONNMINT,
-					backoff_ms);
+	wire_lock(w);
+	CHECK(pthread_cond_signal(&w->changed) == 0);
+	wire_unlock(w);
 }
 
 static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
@@ -323,32 +340,33 @@ bool wire_out_is_up(struct wire_out *o)
 	return is_up;
 }
 
-/* -- opening and closing --------------------------------------------------- */
+/* -- sockets: opened and closed by one thread at a time, first and last the
+ * owner's, between them the watch -------------------------------------------
+ */
 
-static int set_options(struct wire_out *o, nng_tls_config *tls)
+static int set_options(nng_dialer d, nng_tls_config *tls)
 {
-	int rv = nng_dialer_set_size(o->dialer, NNG_OPT_RECVMAXSZ,
-				     WIRE_HELLO_BYTES_MAX);
-
 	/* Nothing is received on a PUSH socket but the end of the connection;
 	 * a peer that sends all the same may not make us take megabytes. */
+	int rv =
+		nng_dialer_set_size(d, NNG_OPT_RECVMAXSZ, WIRE_HELLO_BYTES_MAX);
+
 	if (rv == 0)
-		rv = nng_dialer_set_ms(o->dialer, NNG_OPT_RECONNMINT,
+		rv = nng_dialer_set_ms(d, NNG_OPT_RECONNMINT,
 				       LIMIT_RECONNECT_MS_MIN);
 	if (rv == 0)
-		rv = nng_dialer_set_ms(o->dialer, NNG_OPT_RECONNMAXT,
+		rv = nng_dialer_set_ms(d, NNG_OPT_RECONNMAXT,
 				       LIMIT_RECONNECT_MS_MAX);
 	if (rv == 0)
-		rv = nng_dialer_set_bool(o->dialer, NNG_OPT_TCP_NODELAY, true);
+		rv = nng_dialer_set_bool(d, NNG_OPT_TCP_NODELAY, true);
 	if (rv == 0)
-		rv = nng_dialer_set_bool(o->dialer, NNG_OPT_TCP_KEEPALIVE,
-					 true);
+		rv = nng_dialer_set_bool(d, NNG_OPT_TCP_KEEPALIVE, true);
 	if (rv == 0 && tls)
-		rv = nng_dialer_set_ptr(o->dialer, NNG_OPT_TLS_CONFIG, tls);
+		rv = nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, tls);
 	return rv;
 }
 
-static int open_socket(struct wire_out *o)
+static int dial(struct wire_out *o)
 {
 	int rv = nng_push0_open(&o->socket);
 
@@ -357,42 +375,100 @@ static int open_socket(struct wire_out *o)
 	o->has_socket = true;
 	for (int ev = NNG_PIPE_EV_ADD_PRE; ev < NNG_PIPE_EV_NUM && !rv; ev++)
 		rv = nng_pipe_notify(o->socket, (nng_pipe_ev)ev, pipe_event, o);
+	nng_dialer d;
 	if (rv == 0)
-		rv = nng_aio_alloc(&o->aio, send_done, o);
-	if (rv == 0)
-		nng_aio_set_timeout(o->aio, LIMIT_SEND_MS);
-	return rv;
+		rv = nng_dialer_create(&d, o->socket, o->url);
+	if (rv)
+		return rv;
+	lock(o);
+	/* Under the lock: wire_out_set_tls either sees this dialer or was seen
+	 * by it. */
+	rv = set_options(d, o->tls);
+	o->dialer = d;
+	o->is_spent = false;
+	o->dialed_us = wire_now_us(o->wire);
+	unlock(o);
+	return rv ? rv : nng_dialer_start(d, NNG_FLAG_NONBLOCK);
+}
+
+static void hang_up(struct wire_out *o)
+{
+	if (!o->has_socket)
+		return;
+	nng_close(o->socket); /* waits until REM_POST has run */
+	o->has_socket = false;
 }
 
 int wire_out_open(struct wire_out *o, nng_tls_config *tls, struct err *e)
 {
 	const struct wire_peer *peer = &link_of(o)->peer;
-	char url[WIRE_URL_MAX];
 
 	o->tail = &o->head;
+	o->tls = tls;
 	o->backoff_ms = LIMIT_RECONNECT_MS_MIN;
 	CHECK(pthread_mutex_init(&o->lock, NULL) == 0);
-	if (wire_url(url, tls != NULL, peer->host, peer->port + o->channel, e))
+	if (wire_url(o->url, tls != NULL, peer->host, peer->port + o->channel,
+		     e))
 		return e->code;
-	int rv = open_socket(o);
-	if (rv == 0)
-		rv = nng_dialer_create(&o->dialer, o->socket, url);
-	if (rv == 0)
-		rv = set_options(o, tls);
-	if (rv == 0)
-		rv = nng_dialer_start(o->dialer, NNG_FLAG_NONBLOCK);
+	int rv = nng_aio_alloc(&o->aio, send_done, o);
+	if (rv == 0) {
+		nng_aio_set_timeout(o->aio, LIMIT_SEND_MS);
+		rv = dial(o);
+	}
 	if (rv)
 		return err_set(e, ERR_NETWORK, "dial %s at %s: %s", peer->name,
-			       url, nng_strerror(rv));
+			       o->url, nng_strerror(rv));
 	return 0;
+}
+
+int64_t wire_out_redial_us(struct wire_out *o)
+{
+	lock(o);
+	int64_t at_us = o->redial_us;
+	if (!o->is_spent)
+		at_us = o->pipe ? INT64_MAX
+				: o->dialed_us + (int64_t)LIMIT_DIAL_MS *
+							 WIRE_US_PER_MS;
+	unlock(o);
+	return at_us;
+}
+
+void wire_out_redial(struct wire_out *o)
+{
+	lock(o);
+	/* It may have connected since the watch looked. */
+	bool is_due = o->is_spent || !o->pipe;
+	o->is_spent = o->is_spent || is_due;
+	unlock(o);
+	if (!is_due)
+		return;
+	hang_up(o);
+	if (dial(o) == 0)
+		return;
+	/* Out of descriptors or memory: once more, later. */
+	hang_up(o);
+	lock(o);
+	o->is_spent = true;
+	o->redial_us = wire_now_us(o->wire) +
+		       (int64_t)LIMIT_RECONNECT_MS_MAX * WIRE_US_PER_MS;
+	unlock(o);
+}
+
+void wire_out_set_tls(struct wire_out *o, nng_tls_config *tls)
+{
+	lock(o);
+	o->tls = tls;
+	/* It fails only when the dialer is being replaced, by one that takes
+	 * the new configuration. */
+	(void)nng_dialer_set_ptr(o->dialer, NNG_OPT_TLS_CONFIG, tls);
+	unlock(o);
 }
 
 void wire_out_close(struct wire_out *o)
 {
 	if (!o->tail)
 		return; /* never opened */
-	if (o->has_socket)
-		nng_close(o->socket);
+	hang_up(o);
 	if (o->aio) {
 		nng_aio_stop(o->aio);
 		nng_aio_free(o->aio);

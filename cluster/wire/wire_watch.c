@@ -1,8 +1,13 @@
-/* The watch: a thread that looks at all connections a few times a second and
- * closes those that nothing else would: a stranger that never said hello, a
- * peer that fell silent (its machine lost power, or the network drops packets:
- * nobody closes such a connection). A peer repeats its hello when it has
- * nothing else to say, so silence means something. */
+/* The watch: a thread that replaces spent sockets, and that looks at all
+ * connections a few times a second and closes those that nothing else would: a
+ * stranger that never said hello, a peer that fell silent (its machine lost
+ * power, or the network drops packets: nobody closes such a connection). A peer
+ * repeats its hello when it has nothing else to say, so silence means
+ * something.
+ *
+ * A dialer that does not get through is replaced, too: nng 1.5.2 has no limit
+ * for it, and the kernel tries for two minutes with growing pauses, long after
+ * the network has healed. */
 #include <errno.h>
 #include <time.h>
 
@@ -70,34 +75,66 @@ static void forgive(struct wire *w, int64_t now_us)
 			w->ins[i].heard_us = w->ins[i].added_us = now_us;
 }
 
-static void sleep_a_turn(struct wire *w)
+static void sleep_until(struct wire *w, int64_t at_us)
 {
-	struct timespec until;
+	struct timespec at = {
+		.tv_sec = at_us / 1000000,
+		.tv_nsec = at_us % 1000000 * 1000,
+	};
+	int rc = pthread_cond_timedwait(&w->changed, &w->lock, &at);
 
-	CHECK(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-	until.tv_nsec += (long)WATCH_US * 1000;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
-	int rc = pthread_cond_timedwait(&w->changed, &w->lock, &until);
 	CHECK(rc == 0 || rc == ETIMEDOUT);
+}
+
+/* The outgoing connection whose socket is to be replaced first. */
+static struct wire_out *next_redial(struct wire *w, int64_t *at_us)
+{
+	struct wire_out *next = NULL;
+
+	*at_us = INT64_MAX;
+	for (size_t i = 0; i < w->n_links; i++)
+		for (int c = 0; c < WIRE__CHANNELS; c++) {
+			struct wire_out *o = &w->links[i].out[c];
+			int64_t us = wire_out_redial_us(o);
+
+			if (us < *at_us) {
+				next = o;
+				*at_us = us;
+			}
+		}
+	return next;
+}
+
+static void redial(struct wire *w, struct wire_out *o)
+{
+	wire_unlock(w);
+	wire_out_redial(o);
+	wire_lock(w);
 }
 
 void *wire_watch_main(void *arg)
 {
 	struct wire *w = arg;
+	int64_t at_us;
 
 	wire_lock(w);
-	int64_t last_us = wire_now_us(w);
+	int64_t looked_us = wire_now_us(w);
 	while (!w->is_closing) {
-		sleep_a_turn(w);
 		int64_t now_us = wire_now_us(w);
-		if (now_us - last_us > OVERSLEPT_US)
+		struct wire_out *due = next_redial(w, &at_us);
+
+		if (now_us - looked_us > OVERSLEPT_US)
 			forgive(w, now_us);
-		else if (now_us - last_us >= WATCH_US / 2)
+		if (now_us - looked_us >= WATCH_US) {
 			look(w, now_us);
-		last_us = now_us;
+			looked_us = now_us;
+		}
+		if (at_us <= now_us)
+			redial(w, due);
+		else if (at_us < looked_us + WATCH_US)
+			sleep_until(w, at_us);
+		else
+			sleep_until(w, looked_us + WATCH_US);
 	}
 	wire_unlock(w);
 	return NULL;
