@@ -15,8 +15,10 @@
 
 static void path_of(const struct node *n, uint64_t id, char *out, size_t size)
 {
-	snprintf(out, size, "%s/%016llx.image", n->images.made_dir,
-		 (unsigned long long)id);
+	int len = snprintf(out, size, "%s/%016llx.image", n->images.made_dir,
+			   (unsigned long long)id);
+
+	CHECK(len > 0 && (size_t)len < size); /* images_open left room */
 }
 
 static int make_folder(const char *path, struct err *e)
