@@ -1,0 +1,356 @@
+#include "node/ctl/output.h"
+
+#include <inttypes.h>
+#include <libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+
+enum { NAME_WIDTH_MIN = 4 };
+
+void output_init(struct output *o, FILE *file)
+{
+	*o = (struct output){.file = file, .format = OUTPUT_TABLE};
+	o->rows = json_array();
+	o->summary = json_object();
+	CHECK(o->rows && o->summary);
+}
+
+void output_clear(struct output *o)
+{
+	scols_unref_table(o->table);
+	json_decref(o->rows);
+	json_decref(o->summary);
+	*o = (struct output){0};
+}
+
+bool output_is_table(const struct output *o)
+{
+	return o->format == OUTPUT_TABLE || o->format == OUTPUT_WIDE;
+}
+
+struct cell cell_text(const char *text)
+{
+	return (struct cell){.is_set = text != NULL, .text = text};
+}
+
+struct cell cell_number(uint64_t number)
+{
+	return (struct cell){.is_set = true, .number = number};
+}
+
+struct cell cell_none(void)
+{
+	return (struct cell){0};
+}
+
+/* Is the column part of this format? */
+static bool is_shown(const struct output *o, const struct column *column)
+{
+	if (o->format == OUTPUT_JSON || o->format == OUTPUT_JSONL)
+		return true;
+	if (column->flags & COLUMN_IS_HIDDEN)
+		return false;
+	return o->format == OUTPUT_WIDE || !(column->flags & COLUMN_IS_WIDE);
+}
+
+/* -- table ------------------------------------------------------------------
+ */
+
+static void table_begin(struct output *o)
+{
+	scols_unref_table(o->table);
+	o->table = scols_new_table();
+	CHECK(o->table);
+	scols_table_set_stream(o->table, o->file);
+	scols_table_set_column_separator(o->table, "  ");
+	scols_table_enable_colors(o->table, o->has_color);
+	scols_table_enable_noheadings(o->table, !o->has_header);
+	/* Only a terminal has an end of the line; wide ignores it. */
+	bool is_cut =
+		o->is_terminal && o->width > 0 && o->format == OUTPUT_TABLE;
+	scols_table_set_termforce(o->table, is_cut ? SCOLS_TERMFORCE_ALWAYS
+						   : SCOLS_TERMFORCE_NEVER);
+	if (is_cut)
+		scols_table_set_termwidth(o->table, o->width);
+	for (size_t i = 0; i < o->n_columns; i++) {
+		const struct column *column = &o->columns[i];
+		if (!is_shown(o, column))
+			continue;
+		bool is_right = column->kind != COLUMN_TEXT &&
+				column->kind != COLUMN_TIME;
+		int flags = is_right ? SCOLS_FL_RIGHT : 0;
+		if (is_cut && column->flags & COLUMN_IS_LONG)
+			flags |= SCOLS_FL_TRUNC;
+		CHECK(scols_table_new_column(o->table, column->title,
+					     NAME_WIDTH_MIN, flags));
+	}
+}
+
+static const char *color_of(const char *word)
+{
+	static const struct {
+		const char *word, *color;
+	} colors[] = {
+		{"leader", "green"},      {"committed", "green"},
+		{"candidate", "yellow"},  {"starting", "yellow"},
+		{"rebuilding", "yellow"}, {"unreachable", "red"},
+		{"unknown_fate", "red"},  {"refused", "red"},
+	};
+	for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++)
+		if (strcmp(colors[i].word, word) == 0)
+			return colors[i].color;
+	return NULL;
+}
+
+static void table_cell(struct output *o, struct libscols_line *line,
+		       size_t position, const struct column *column,
+		       const struct cell *cell)
+{
+	char buf[OUTPUT_TEXT_MAX];
+	const char *text = "-";
+	if (cell->is_set && column->kind == COLUMN_TEXT)
+		text = cell->text;
+	if (cell->is_set && column->kind != COLUMN_TEXT) {
+		output_put_shown(column->kind, cell->number, buf);
+		text = buf;
+	}
+	CHECK(scols_line_set_data(line, position, text) == 0);
+	const char *color = color_of(text);
+	if (o->has_color && color && column->flags & COLUMN_IS_STATE)
+		scols_cell_set_color(scols_line_get_cell(line, position),
+				     color);
+}
+
+static void table_row(struct output *o, const struct cell *cells)
+{
+	struct libscols_line *line = scols_table_new_line(o->table, NULL);
+	CHECK(line);
+	size_t position = 0;
+	for (size_t i = 0; i < o->n_columns; i++)
+		if (is_shown(o, &o->columns[i]))
+			table_cell(o, line, position++, &o->columns[i],
+				   &cells[i]);
+}
+
+/* A stream's later rows get columns at least as wide as those above them. */
+static void keep_widths(struct output *o)
+{
+	struct libscols_iter *i = scols_new_iter(SCOLS_ITER_FORWARD);
+	struct libscols_column *column = NULL;
+	CHECK(i);
+	while (scols_table_next_column(o->table, i, &column) == 0)
+		scols_column_set_whint(column,
+				       (double)scols_column_get_width(column));
+	scols_free_iter(i);
+}
+
+void output_flush(struct output *o)
+{
+	if (output_is_table(o) && o->is_begun &&
+	    scols_table_get_nlines(o->table) > 0) {
+		scols_print_table(o->table);
+		keep_widths(o);
+		scols_table_remove_lines(o->table);
+		scols_table_enable_noheadings(o->table, 1);
+	}
+	fflush(o->file);
+}
+
+/* -- json -------------------------------------------------------------------
+ */
+
+static json_t *json_of(const struct column *column, const struct cell *cell)
+{
+	char buf[OUTPUT_TEXT_MAX];
+	if (!cell->is_set)
+		return json_null();
+	switch (column->kind) {
+	case COLUMN_TEXT: {
+		json_t *text = json_string(cell->text);
+		/* Not UTF-8: the caller has another column for such bytes. */
+		return text ? text : json_null();
+	}
+	case COLUMN_SECONDS:
+		return json_real((double)cell->number / 1e6);
+	case COLUMN_TIME:
+		output_put_raw(COLUMN_TIME, cell->number, buf);
+		return json_string(buf);
+	default:
+		return json_integer((json_int_t)cell->number);
+	}
+}
+
+static json_t *json_row(const struct output *o, const struct cell *cells)
+{
+	json_t *row = json_object();
+	CHECK(row);
+	for (size_t i = 0; i < o->n_columns; i++)
+		CHECK(json_object_set_new(row, o->columns[i].name,
+					  json_of(&o->columns[i], &cells[i])) ==
+		      0);
+	return row;
+}
+
+/* 17 digits would show 0.1 as 0.10000000000000001. */
+enum { JSON_FLAGS = JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15) };
+
+static void json_print(const struct output *o, const json_t *value,
+		       size_t flags)
+{
+	/* A failing write shows when the stream is closed. */
+	(void)json_dumpf(value, o->file, JSON_FLAGS | flags);
+	fputc('\n', o->file);
+}
+
+static json_t *json_text(const char *text)
+{
+	json_t *value = text ? json_string(text) : json_null();
+	return value ? value : json_null();
+}
+
+static json_t *json_envelope(const struct output *o, const char *command,
+			     const struct output_error *error)
+{
+	json_t *fault = json_null();
+	if (error) {
+		fault = json_object();
+		json_object_set_new(fault, "code", json_text(error->code));
+		json_object_set_new(fault, "text", json_text(error->text));
+		json_object_set_new(fault, "hint", json_text(error->hint));
+	}
+	json_t *all = json_object();
+	CHECK(all);
+	json_object_set_new(all, "command", json_text(command));
+	json_object_set_new(all, "ok", json_boolean(!error));
+	json_object_set(all, "summary", o->summary);
+	json_object_set(all, "result", o->rows);
+	json_object_set_new(all, "error", fault);
+	return all;
+}
+
+/* -- tsv and name -----------------------------------------------------------
+ */
+
+static void tsv_header(struct output *o)
+{
+	bool is_first = true;
+	for (size_t i = 0; i < o->n_columns; i++) {
+		if (!is_shown(o, &o->columns[i]))
+			continue;
+		fprintf(o->file, "%s%s", is_first ? "" : "\t",
+			o->columns[i].name);
+		is_first = false;
+	}
+	fputc('\n', o->file);
+}
+
+static void raw_cell(struct output *o, const struct column *column,
+		     const struct cell *cell)
+{
+	char buf[OUTPUT_TEXT_MAX];
+	if (!cell->is_set)
+		return;
+	if (column->kind == COLUMN_TEXT) {
+		output_put_escaped(cell->text, o->file);
+		return;
+	}
+	output_put_raw(column->kind, cell->number, buf);
+	fputs(buf, o->file);
+}
+
+static void tsv_row(struct output *o, const struct cell *cells)
+{
+	bool is_first = true;
+	for (size_t i = 0; i < o->n_columns; i++) {
+		if (!is_shown(o, &o->columns[i]))
+			continue;
+		if (!is_first)
+			fputc('\t', o->file);
+		raw_cell(o, &o->columns[i], &cells[i]);
+		is_first = false;
+	}
+	fputc('\n', o->file);
+}
+
+/* -- all of them ------------------------------------------------------------
+ */
+
+void output_begin(struct output *o, const struct column *columns, size_t n)
+{
+	CHECK(n > 0);
+	o->columns = columns;
+	o->n_columns = n;
+	o->n_rows = 0;
+	o->is_begun = true;
+	json_array_clear(o->rows);
+	json_object_clear(o->summary);
+	if (output_is_table(o))
+		table_begin(o);
+	if (o->format == OUTPUT_TSV && o->has_header && !o->is_header_done) {
+		tsv_header(o);
+		o->is_header_done = true;
+	}
+}
+
+/* Rows that wait for the envelope. */
+static bool is_collected(const struct output *o)
+{
+	return o->format == OUTPUT_JSON ||
+	       (o->format == OUTPUT_JSONL && o->has_whole_lines);
+}
+
+void output_row(struct output *o, const struct cell *cells)
+{
+	CHECK(o->is_begun);
+	o->n_rows++;
+	json_t *row = NULL;
+	if (is_collected(o)) {
+		CHECK(json_array_append_new(o->rows, json_row(o, cells)) == 0);
+		return;
+	}
+	switch (o->format) {
+	case OUTPUT_JSONL:
+		row = json_row(o, cells);
+		json_print(o, row, JSON_COMPACT);
+		json_decref(row);
+		break;
+	case OUTPUT_TSV:
+		tsv_row(o, cells);
+		break;
+	case OUTPUT_NAME:
+		raw_cell(o, &o->columns[0], &cells[0]);
+		fputc('\n', o->file);
+		break;
+	default:
+		table_row(o, cells);
+		break;
+	}
+}
+
+void output_summary(struct output *o, const char *key, json_t *value)
+{
+	CHECK(json_object_set_new(o->summary, key, value) == 0);
+}
+
+void output_end(struct output *o, const char *command,
+		const struct output_error *error)
+{
+	if (o->is_finished)
+		return;
+	if (!is_collected(o)) {
+		output_flush(o);
+		return;
+	}
+	json_t *all = json_envelope(o, command, error);
+	json_print(o, all,
+		   o->format == OUTPUT_JSON ? JSON_INDENT(2) : JSON_COMPACT);
+	json_decref(all);
+	fflush(o->file);
+}
+
+void output_finish(struct output *o)
+{
+	o->is_finished = true;
+}
