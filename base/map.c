@@ -268,3 +268,28 @@ bool map_seek(const struct map *m, struct bytes from, bool after,
 	*value = value_of(found);
 	return true;
 }
+
+/* The height of a tree whose keys lie above *last; *last moves to its end. */
+static int check_tree(const struct map_node *n, const struct map_node **last,
+		      size_t *count)
+{
+	if (!n)
+		return 0;
+	int left = check_tree(n->left, last, count);
+	CHECK(!*last || bytes_compare(key_of(*last), key_of(n)) < 0);
+	*last = n;
+	++*count;
+	int right = check_tree(n->right, last, count);
+	CHECK(left - right <= 1 && right - left <= 1);
+	CHECK(n->height == (left > right ? left : right) + 1);
+	return n->height;
+}
+
+void map_check(const struct map *m)
+{
+	const struct map_node *last = NULL;
+	size_t count = 0;
+
+	check_tree(m->root, &last, &count);
+	CHECK(count == m->count);
+}

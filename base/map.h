@@ -21,5 +21,8 @@ bool map_delete(struct map *m, struct bytes key);
 /* The smallest key >= from, or > from when after is true. False at the end. */
 bool map_seek(const struct map *m, struct bytes from, bool after,
 	      struct bytes *key, struct bytes *value);
+/* Walk the whole map and stop the process when order, balance or count do not
+ * hold. For tests and simulations. */
+void map_check(const struct map *m);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/endian.h"
 #include "base/kv.h"
 #include "base/rng.h"
 
@@ -102,6 +103,7 @@ static void check_walk(const struct map *map, const struct model *model)
 	struct bytes key = {NULL, 0}, value;
 	size_t n = 0;
 
+	map_check(map);
 	assert_int_equal(map_count(map), model->n);
 	while (map_seek(map, key, n > 0, &key, &value)) {
 		assert_true(n < model->n);
@@ -172,23 +174,43 @@ static void test_map_against_a_naive_model(void **state)
 	}
 }
 
-/* Ascending keys are what a log gives: a plain tree would become a list. */
+/* Sorted keys are what a log gives: a plain tree would become a list. Each
+ * order leans on other rotations. */
+enum { N_SORTED = 2000, N_ORDERS = 3 };
+
+static uint32_t sorted_key(int order, uint32_t i)
+{
+	if (order == 0)
+		return i;
+	if (order == 1)
+		return N_SORTED - 1 - i;
+	/* From both ends to the middle. */
+	return i % 2 ? N_SORTED - 1 - i / 2 : i / 2;
+}
+
 static void test_map_stays_balanced_under_sorted_keys(void **state)
 {
-	enum { N = 200000 };
-	struct map *map = map_new();
-	struct bytes got;
-	uint8_t key[4];
+	uint8_t data[8];
+	struct bytes key = {data, sizeof data}, got;
 
-	for (uint32_t i = 0; i < N; i++) {
-		for (int b = 0; b < 4; b++)
-			key[b] = (uint8_t)(i >> (24 - 8 * b));
-		map_put(map, (struct bytes){key, 4}, (struct bytes){key, 4});
+	for (int order = 0; order < N_ORDERS; order++) {
+		struct map *map = map_new();
+		for (uint32_t i = 0; i < N_SORTED; i++) {
+			put_u64_be(data, sorted_key(order, i));
+			map_put(map, key, key);
+		}
+		map_check(map);
+		assert_int_equal(map_count(map), N_SORTED);
+		for (uint32_t i = 0; i < N_SORTED; i++) {
+			put_u64_be(data, sorted_key(order, i));
+			assert_true(map_get(map, key, &got));
+			assert_true(map_delete(map, key));
+			if (i % 100 == 0)
+				map_check(map);
+		}
+		assert_int_equal(map_count(map), 0);
+		map_free(map);
 	}
-
-	assert_int_equal(map_count(map), N);
-	assert_true(map_get(map, (struct bytes){key, 4}, &got));
-	map_free(map);
 }
 
 static void test_map_value_stays_while_others_change(void **state)
