@@ -1,9 +1,11 @@
 /* Mailbox: many threads leave notes, one owner takes them all at once.
  *
  * A note is a small struct embedded in what travels; the mailbox links it and
- * wakes the owner when it was empty (wake runs on the poster's thread and must
- * only set a flag or write to a descriptor). Byte-bounded: a post beyond the
- * limit is refused and the poster keeps the note. Order per poster is kept. */
+ * wakes the owner when it was empty. wake runs on the poster's thread, under
+ * the lock, and must only set a flag or write to a descriptor; once
+ * mailbox_close has returned it does not run any more. Byte-bounded: a post
+ * beyond the limit is refused and the poster keeps the note. Order per poster
+ * is kept. */
 #ifndef BASE_MAILBOX_H
 #define BASE_MAILBOX_H
 
