@@ -211,6 +211,19 @@ static void test_codec_refuses_flags_even_when_sealed(void **state)
 	assert_int_equal(open_copy(buf, sizeof buf), ERR_CORRUPT);
 }
 
+/* A sender that counts wrong: its checksum is right all the same. */
+static void test_codec_refuses_a_wrong_length_even_when_sealed(void **state)
+{
+	uint8_t buf[CODEC_HEADER_BYTES + 4] = {CODEC_VERSION, CODEC_ENVELOPE};
+
+	for (uint32_t claimed = 0; claimed < 8; claimed++) {
+		put_u32(buf + 4, claimed);
+		put_u64(buf + 8, digest64_seed(buf + 16, 4, get_u64(buf)));
+		assert_int_equal(open_copy(buf, sizeof buf),
+				 claimed == 4 ? 0 : ERR_CORRUPT);
+	}
+}
+
 static void test_codec_unpack_refuses_what_is_no_message(void **state)
 {
 	static const struct {
@@ -328,6 +341,8 @@ int main(void)
 		cmocka_unit_test(test_codec_refuses_every_bit_flip),
 		cmocka_unit_test(test_codec_says_what_is_wrong),
 		cmocka_unit_test(test_codec_refuses_flags_even_when_sealed),
+		cmocka_unit_test(
+			test_codec_refuses_a_wrong_length_even_when_sealed),
 		cmocka_unit_test(test_codec_unpack_refuses_what_is_no_message),
 		cmocka_unit_test(test_codec_unpack_takes_nothing_as_defaults),
 		cmocka_unit_test(test_codec_unpack_has_a_memory_limit),
