@@ -184,7 +184,7 @@ allowed 'append node/a.c "#include \"cluster/core/control.h\""'
 
 # -- one library, one room ---------------------------------------------------
 for header in uv.h raft.h lmdb.h nng/nng.h yaml.h jansson.h cmocka.h \
-	libsmartcols/libsmartcols.h nghttp2/nghttp2.h systemd/sd-daemon.h \
+	libsmartcols.h nghttp2/nghttp2.h systemd/sd-daemon.h \
 	protobuf-c/protobuf-c.h; do
 	offence "base/thing.c:[0-9]*: <$header> belongs to .*" \
 		"include base/thing.c '<$header>'"
