@@ -72,8 +72,7 @@ void disk_wipe(struct machine *m, uint64_t incarnation)
 	disk_init(m, incarnation);
 }
 
-/* -- the queue of log jobs ----------------------------------------------------
- */
+/* -- the queue of log jobs -- */
 static void job_push(struct disk *d, struct job j)
 {
 	if (d->jobs_head + d->n_jobs == d->jobs_cap) {
@@ -131,7 +130,6 @@ static void job_apply(struct machine *m, const struct job *j, size_t steps)
 	if (j->n == 0) {
 		if (steps == 0)
 			return;
-		oracle_truncate(m, j->index);
 		records_cut(d, (size_t)(j->index - d->base_index - 1));
 		return;
 	}
@@ -212,6 +210,7 @@ static void truncate_log(void *ctx, uint64_t index, uint64_t ticket)
 		world_violation(m->world, m, "truncate at %llu of %llu",
 				(unsigned long long)index,
 				(unsigned long long)d->next_index);
+	oracle_truncate(m, index);
 	d->next_index = index;
 	job_push(d, (struct job){.ticket = ticket, .index = index});
 	world_trace(m->world, m, "truncate from %llu ticket %llu",
@@ -219,8 +218,7 @@ static void truncate_log(void *ctx, uint64_t index, uint64_t ticket)
 	disk_fly(m);
 }
 
-/* -- blocking calls -----------------------------------------------------------
- */
+/* -- blocking calls -- */
 static void load(void *ctx, struct replica_loaded *out)
 {
 	struct machine *m = ctx;
@@ -293,8 +291,7 @@ static void set_hard_state(void *ctx, uint64_t term, uint64_t vote)
 		    (unsigned long long)term, oracle_number(w, vote));
 }
 
-/* -- the state machine
- * ---------------------------------------------------------- */
+/* -- the state machine -- */
 static void state_advance(struct machine *m)
 {
 	struct disk *d = &m->disk;
@@ -349,8 +346,7 @@ static void state_apply(struct machine *m, uint64_t to)
 	state_advance(m);
 }
 
-/* -- reading for followers
- * ------------------------------------------------------ */
+/* -- reading for followers -- */
 static void fetch(void *ctx, uint64_t index, size_t bytes_max, uint64_t ticket)
 {
 	struct machine *m = ctx;
@@ -385,8 +381,7 @@ static void fetched(struct machine *m, const struct event *e)
 	replica_fetched(m->replica, e->a, list, n);
 }
 
-/* -- the whole
- * ------------------------------------------------------------------ */
+/* -- the whole -- */
 struct replica_disk disk_ports(struct machine *m)
 {
 	struct replica_disk ports = {

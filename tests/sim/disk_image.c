@@ -22,8 +22,7 @@ static void schedule(struct machine *m, struct event e)
 	world_push(w, e);
 }
 
-/* -- leader
- * --------------------------------------------------------------------- */
+/* -- leader -- */
 static void image_make(void *ctx)
 {
 	struct machine *m = ctx;
@@ -128,8 +127,7 @@ static void image_was_read(struct machine *m, const struct event *e)
 	replica_image_read(m->replica, e->a, e->b, e->c, chunk);
 }
 
-/* -- follower
- * --------------------------------------------------------------------- */
+/* -- follower -- */
 /* Takes the reference. */
 static void image_write(void *ctx, uint64_t offset, struct blob *data)
 {
@@ -225,8 +223,7 @@ static void installed(struct machine *m)
 	replica_installed(m->replica, ok);
 }
 
-/* -- the whole
- * ---------------------------------------------------------------------- */
+/* -- the whole -- */
 void disk_image_ports(struct replica_disk *ports)
 {
 	ports->image_make = image_make;

@@ -12,8 +12,7 @@ static struct machine *any(struct world *w)
 	return &w->machines[rng_below(&w->rng, w->plan.nodes)];
 }
 
-/* -- power
- * ------------------------------------------------------------------------ */
+/* -- power -- */
 static void crash(struct world *w, struct machine *m)
 {
 	if (!m || !m->replica)
@@ -72,8 +71,7 @@ static void lose_disk(struct world *w)
 	world_trace(w, m, "its disk is lost");
 }
 
-/* -- network
- * ------------------------------------------------------------------------ */
+/* -- network -- */
 static void cut_sides(struct world *w, unsigned side, int64_t end)
 {
 	for (unsigned a = 0; a < w->plan.nodes; a++)
@@ -138,8 +136,7 @@ static void false_alarm(struct world *w)
 		net_break(w, a, b, 1);
 }
 
-/* -- machines
- * ------------------------------------------------------------------------- */
+/* -- machines -- */
 static void slow_disk(struct world *w)
 {
 	struct disk *d = &any(w)->disk;
@@ -196,8 +193,7 @@ static void set_full(struct world *w)
 	replica_set_full(m->replica, m->is_full);
 }
 
-/* -- what an operator does
- * -------------------------------------------------------------- */
+/* -- what an operator does -- */
 static void transfer(struct world *w)
 {
 	struct machine *m =
@@ -213,9 +209,15 @@ static void transfer(struct world *w)
 		    rc ? e.text : "begun");
 	if (rc == 0 && was_under_way)
 		world_violation(w, m, "two transfers at once");
-	if (rc == 0)
-		m->transfer_since = machine_mono(m);
 	machine_wake(m);
+	if (rc)
+		return;
+	m->transfer_since = machine_mono(m);
+	/* Who hands over is often about to stop: others may see that first and
+	 * stand too. */
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		if (i != m->number && rng_chance(&w->rng, 0.3))
+			net_break(w, i, m->number, world_delay(w, 5000));
 }
 
 static bool is_rebuilding(const struct world *w)
@@ -227,7 +229,7 @@ static bool is_rebuilding(const struct world *w)
 	return false;
 }
 
-static void change_role(struct world *w)
+void faults_change_role(struct world *w)
 {
 	struct machine *m = world_leader(w);
 	struct replica_member list[SIM_NODES_MAX];
@@ -257,9 +259,7 @@ static void change_role(struct world *w)
 	machine_wake(m);
 }
 
-/* -- the strike
- * ----------------------------------------------------------------------------
- */
+/* -- the strike -- */
 static void strike_network(struct world *w, enum fault f)
 {
 	switch (f) {
@@ -327,7 +327,7 @@ static void strike_machine(struct world *w, enum fault f)
 		transfer(w);
 		break;
 	case FAULT_ROLE:
-		change_role(w);
+		faults_change_role(w);
 		break;
 	case FAULT_FORGET:
 		disk_forget(&any(w)->disk, rng_below(&w->rng, 30));

@@ -6,6 +6,8 @@ struct world;
 
 /* One fault, and the event of the next one. */
 void faults_strike(struct world *w);
+/* The leader is asked to change a member's role. */
+void faults_change_role(struct world *w);
 /* The bad times are over: everything works from now on. */
 void faults_end(struct world *w);
 

@@ -7,7 +7,7 @@
 #include "tests/sim/world.h"
 
 /* Turns at once, one behind the other, with no news between them. */
-enum { IDLE_MAX = 2000000000 };
+enum { IDLE_MAX = 200 };
 
 void machine_init(struct world *w, unsigned number, uint64_t id)
 {
@@ -22,8 +22,7 @@ void machine_init(struct world *w, unsigned number, uint64_t id)
 	};
 }
 
-/* -- clock
- * ----------------------------------------------------------------------- */
+/* -- clock -- */
 int64_t machine_mono(const struct machine *m)
 {
 	int64_t gone = m->world->now - m->mono_at;
@@ -50,8 +49,7 @@ static int64_t clock_wall(void *ctx)
 	return m->world->now + m->wall_offset;
 }
 
-/* -- power
- * ----------------------------------------------------------------------- */
+/* -- power -- */
 bool machine_is_powered(struct machine *m)
 {
 	if (m->is_cut)
@@ -98,8 +96,7 @@ static void crash_if_cut(struct machine *m)
 		machine_crash(m, world_delay(m->world, 200000));
 }
 
-/* -- what the replica says
- * --------------------------------------------------------- */
+/* -- what the replica says -- */
 static void on_fate(void *ctx, uint64_t tag, int code, uint64_t index)
 {
 	struct machine *m = ctx;
@@ -162,7 +159,7 @@ void machine_start(struct machine *m)
 	struct err e = {0};
 	struct replica_config cfg = config_of(m);
 
-	if (m->replica)
+	if (m->replica || m->is_away)
 		return;
 	world_trace(w, m, "start");
 	m->is_cut = m->is_full = false;
@@ -194,8 +191,7 @@ void machine_start(struct machine *m)
 	crash_if_cut(m);
 }
 
-/* -- turns
- * ------------------------------------------------------------------------ */
+/* -- turns -- */
 static void turn_at(struct machine *m, int64_t at)
 {
 	if (at >= m->turn_at)
@@ -239,14 +235,13 @@ static void turn(struct machine *m, const struct event *e)
 		world_violation(w, m, "it spins: asks for turns, does nothing");
 	m->has_news = false;
 	if (due_us < 1)
-		due_us = 2000;
+		due_us = 1;
 	int64_t wait = due_us * 1000000 / (1000000 + m->rate_ppm);
 	int64_t from = m->blocked_until > w->now ? m->blocked_until : w->now;
 	turn_at(m, from + wait + 1);
 }
 
-/* -- peers
- * ------------------------------------------------------------------------ */
+/* -- peers -- */
 static struct admission_member member_of(const struct machine *m, unsigned i)
 {
 	const struct disk *d = &m->disk;
@@ -259,6 +254,14 @@ static struct admission_member member_of(const struct machine *m, unsigned i)
 		.in_state = d->state.incarnation[i],
 		.pinned = d->pins[i],
 	};
+}
+
+bool machine_trusts(const struct machine *m, unsigned number)
+{
+	struct admission_member member = member_of(m, number);
+
+	return admission_recorded(&member) ==
+	       m->world->machines[number].disk.incarnation;
 }
 
 void machine_judge_peers(struct machine *m)
@@ -334,8 +337,7 @@ static void frame(struct machine *m, const struct event *e)
 	blob_unref(e->p);
 }
 
-/* -- events
- * ------------------------------------------------------------------------ */
+/* -- events -- */
 /* Not now: it waits until the machine works again. */
 static void postpone(struct machine *m, const struct event *e)
 {

@@ -39,6 +39,7 @@ struct machine {
 	int64_t slow_until, slow_us;
 	unsigned fuse; /* calls to the outside until the power is cut; 0: no */
 	bool is_cut, is_full;
+	bool is_away;  /* it does not start */
 	bool has_news; /* since its last turn */
 	unsigned n_idle;
 
@@ -74,6 +75,8 @@ void machine_event(struct machine *m, const struct event *e);
 /* False: the power is cut. Called at each call to the outside; it may cut it.
  */
 bool machine_is_powered(struct machine *m);
+/* The disk of a member is the one that this machine has on record. */
+bool machine_trusts(const struct machine *m, unsigned number);
 /* Quarantine by what is recorded and what hellos have said. */
 void machine_judge_peers(struct machine *m);
 

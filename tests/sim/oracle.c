@@ -78,8 +78,7 @@ static struct proposal_record *known(struct oracle *o, uint64_t id)
 	return &o->proposals[id - 1];
 }
 
-/* -- commit
- * -------------------------------------------------------------------- */
+/* -- commit -- */
 static bool is_majority(unsigned of, unsigned have)
 {
 	return 2 * __builtin_popcount(of & have) > __builtin_popcount(of);
@@ -258,8 +257,7 @@ void oracle_truncate(struct machine *m, uint64_t index)
 				U(index));
 }
 
-/* -- state
- * --------------------------------------------------------------------- */
+/* -- state -- */
 void oracle_apply(struct machine *m, struct sim_state *s, uint64_t index,
 		  const struct record *r)
 {
@@ -312,8 +310,7 @@ void oracle_install(struct machine *m, const struct replica_image *image)
 	}
 }
 
-/* -- terms, votes, leaders
- * -------------------------------------------------------- */
+/* -- terms, votes, leaders -- */
 void oracle_hard_state(struct machine *m, uint64_t term, uint64_t vote)
 {
 	const struct disk *d = &m->disk;
@@ -367,10 +364,14 @@ static void judge_leader(struct machine *m)
 	m->world->counts.leaders++;
 	world_trace(m->world, m, "leads term %llu", U(term));
 	judge_new_leader(m);
+	if (m->world->plan.is_eager && m->world->plan.weight[FAULT_ROLE])
+		world_push(m->world,
+			   (struct event){.at = m->world->now +
+						world_delay(m->world, 3000),
+					  .kind = EVENT_ROLE});
 }
 
-/* -- fates
- * ---------------------------------------------------------------------- */
+/* -- fates -- */
 uint64_t oracle_propose(struct world *w, const void *payload, size_t len)
 {
 	struct oracle *o = &w->oracle;

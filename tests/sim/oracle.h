@@ -79,6 +79,8 @@ void oracle_commit(struct machine *m, uint64_t index);
 /* The state takes one entry; updates it. */
 void oracle_apply(struct machine *m, struct sim_state *s, uint64_t index,
 		  const struct record *r);
+/* When it is asked for: an entry that is committed by others between that and
+ * its end is no loss, nobody counts this node's copy any more. */
 void oracle_truncate(struct machine *m, uint64_t index);
 void oracle_hard_state(struct machine *m, uint64_t term, uint64_t vote);
 void oracle_install(struct machine *m, const struct replica_image *image);

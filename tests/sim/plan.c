@@ -80,6 +80,8 @@ void plan_draw(struct plan *p, unsigned nodes, struct rng *r)
 	p->link_us = rng_range(r, 30, 4000);
 	p->turn_us = rng_range(r, 5, 200);
 	p->drift_ppm = (unsigned)rng_range(r, 0, 50000);
+	p->is_eager = rng_chance(r, 0.3);
+	p->has_absent = rng_chance(r, 0.4);
 	draw_faults(p, r);
 }
 

@@ -52,6 +52,8 @@ struct plan {
 	int64_t disk_us, state_us; /* usual latency */
 	int64_t link_us, turn_us;
 	unsigned drift_ppm;
+	bool is_eager;   /* changes roles as soon as somebody leads */
+	bool has_absent; /* afterwards a minority stays away for a while */
 	unsigned weight[FAULT__N]; /* 0: not in this seed */
 	unsigned weight_sum;
 };

@@ -5,18 +5,13 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "tests/sim/drain.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/work.h"
 
-enum {
-	DRAIN_EVERY_US = 20000,
-	/* After the bad times everything must have come to rest by then. */
-	DRAIN_US = 20000000,
-	EVENTS_MAX = 4000000,
-};
+enum { EVENTS_MAX = 4000000 };
 
-/* -- text
- * ----------------------------------------------------------------------- */
+/* -- text -- */
 void world_violation(struct world *w, const struct machine *m, const char *fmt,
 		     ...)
 {
@@ -53,8 +48,7 @@ void world_trace(struct world *w, const struct machine *m, const char *fmt, ...)
 	putchar('\n');
 }
 
-/* -- small helps
- * ------------------------------------------------------------------ */
+/* -- small helps -- */
 void world_push(struct world *w, struct event e)
 {
 	heap_push(&w->queue, e);
@@ -91,8 +85,7 @@ struct machine *world_leader(struct world *w)
 	return best;
 }
 
-/* -- beginning
- * -------------------------------------------------------------------- */
+/* -- beginning -- */
 static void found(struct world *w)
 {
 	struct replica_member members[SIM_NODES_MAX];
@@ -123,86 +116,6 @@ static void found(struct world *w)
 	w->oracle.voters = (1u << w->plan.n_voters) - 1;
 }
 
-/* -- end
- * ----------------------------------------------------------------------------
- */
-static bool is_at_rest(struct world *w, const struct machine *leader,
-		       const struct machine *m)
-{
-	const struct oracle *o = &w->oracle;
-
-	return m->replica && m->view.leader_id == leader->id &&
-	       m->view.proposals == 0 && m->n_pending == 0 &&
-	       m->disk.state.index == o->n_truths &&
-	       m->view.last_index == o->n_truths && m->disk.n_jobs == 0 &&
-	       (m == leader || m->view.state == REPLICA_FOLLOWER);
-}
-
-static bool is_drained(struct world *w)
-{
-	struct machine *leader = world_leader(w);
-	bool is_probed = true;
-
-	for (unsigned i = 0; i < w->plan.nodes; i++) {
-		if (!work_probe(&w->machines[i]))
-			is_probed = false;
-	}
-	if (!leader || !leader->view.is_settled || leader->view.is_changing ||
-	    !is_probed || !oracle_is_quiet(&w->oracle))
-		return false;
-	for (unsigned i = 0; i < w->plan.nodes; i++) {
-		const struct machine *m = &w->machines[i];
-		if (!is_at_rest(w, leader, m) || leader->is_quarantined[i])
-			return false;
-		for (unsigned k = 0; k < w->plan.nodes; k++)
-			if (m->is_quarantined[k])
-				return false;
-	}
-	return true;
-}
-
-/* What keeps it from coming to rest, for the report. */
-static void complain(struct world *w)
-{
-	char text[200];
-	int at = 0;
-
-	for (unsigned i = 0; i < w->plan.nodes; i++) {
-		const struct machine *m = &w->machines[i];
-		at += snprintf(text + at, sizeof(text) - (size_t)at,
-			       " %u:%c%llu/%llu/%llu%s", i,
-			       "xFCL"[m->view.state],
-			       (unsigned long long)m -> view.term,
-			       (unsigned long long)m->disk.state.index,
-			       (unsigned long long)m->view.last_index,
-			       m->view.is_changing ? "~" : "");
-		if (at >= (int)sizeof(text))
-			break;
-	}
-	world_violation(w, world_leader(w),
-			"not at rest (state, term/applied/last, of %llu):%s",
-			(unsigned long long)w->oracle.n_truths, text);
-}
-
-static void drain(struct world *w)
-{
-	if (!w->is_healing) {
-		w->is_healing = true;
-		w->heal_at = w->now;
-		world_trace(w, NULL, "the bad times are over");
-		faults_end(w);
-	} else if (is_drained(w)) {
-		w->is_done = true;
-		w->counts.drain_ms += (uint64_t)(w->now - w->heal_at) / 1000;
-		return;
-	} else if (w->now - w->heal_at > DRAIN_US) {
-		complain(w);
-	}
-	work_rebuild(w);
-	world_push(w, (struct event){.at = w->now + DRAIN_EVERY_US,
-				     .kind = EVENT_DRAIN});
-}
-
 static void step(struct world *w, const struct event *e)
 {
 	uint64_t link[3] = {(uint64_t)e->at, e->kind, e->node};
@@ -218,8 +131,12 @@ static void step(struct world *w, const struct event *e)
 	case EVENT_PROPOSE:
 		work_step(w);
 		break;
+	case EVENT_ROLE:
+		if (!w->is_healing)
+			faults_change_role(w);
+		break;
 	case EVENT_DRAIN:
-		drain(w);
+		drain_step(w);
 		break;
 	default:
 		machine_event(&w->machines[e->node], e);

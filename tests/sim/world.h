@@ -31,6 +31,7 @@
 	X(fed)          \
 	X(images)       \
 	X(installs)     \
+	X(absences)     \
 	X(garbage)      \
 	X(drain_ms)
 
@@ -60,7 +61,10 @@ struct world {
 	struct counts counts;
 	uint64_t digest; /* of all events: two runs can be compared */
 	bool is_healing, is_done, is_bad;
-	int64_t heal_at;
+	int64_t heal_at;  /* beginning of the phase */
+	int64_t moved_at; /* last time that something moved */
+	uint64_t moved_sum;
+	bool is_short; /* a minority stays away */
 	char why[320]; /* the first violation */
 };
 
