@@ -1,4 +1,4 @@
-#include "cluster/replica/internal.h"
+#include "cluster/replica/replica.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "cluster/replica/conf.h"
+#include "cluster/replica/internal.h"
 
 int64_t replica_now(struct replica *r)
 {
