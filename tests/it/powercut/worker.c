@@ -1,0 +1,220 @@
+/* The process whose power is cut: works on a store by a seeded script and says
+ * on descriptor 3 what it begins and what was acknowledged (script.h).
+ *
+ *   powercut_worker DIR SEED STEPS */
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/rng.h"
+#include "script.h"
+
+enum { GROUP_MAX = 8, BURST_MAX = 6 };
+
+struct worker {
+	struct script s;
+	struct rng rng;
+	uint64_t term, vote, last, commit, applied, ticket, done;
+	/* Payloads of a burst; borrowed by the log until its completion. */
+	uint8_t buf[BURST_MAX][GROUP_MAX][SCRIPT_ENTRY_MAX];
+};
+
+static void say(struct mark m)
+{
+	if (write(SCRIPT_FD, &m, sizeof(m)) != sizeof(m))
+		_exit(EX_OSERR);
+}
+
+static void must(int rc, const struct err *e)
+{
+	if (!rc)
+		return;
+	fprintf(stderr, "worker: %s\n", e->text);
+	_exit(EX_IOERR);
+}
+
+static void take_notes(struct worker *w)
+{
+	struct note *n = mailbox_take(&w->s.owner);
+	while (n) {
+		struct note *next = n->next;
+		if (n->kind == NOTE_LOG_DONE) {
+			w->done = ((struct log_done *)n)->ticket;
+			say((struct mark){MARK_DONE, .a = w->done});
+		} else {
+			w->applied = ((struct state_applied *)n)->index;
+			say((struct mark){MARK_APPLIED, .a = w->applied});
+		}
+		free(n);
+		n = next;
+	}
+}
+
+/* The store's threads answer or stop the process, and alarm() ends both. */
+static void wait_done(struct worker *w)
+{
+	while (w->done < w->ticket) {
+		take_notes(w);
+		sched_yield();
+	}
+}
+
+static void wait_applied(struct worker *w)
+{
+	while (w->applied < w->commit) {
+		take_notes(w);
+		usleep(200);
+	}
+}
+
+static void append(struct worker *w, uint8_t buf[][SCRIPT_ENTRY_MAX])
+{
+	struct log_entry entries[GROUP_MAX];
+	uint64_t n = 1 + rng_below(&w->rng, GROUP_MAX);
+	for (uint64_t i = 0; i < n; i++)
+		entries[i] = script_entry(w->last + 1 + i, w->term, buf[i]);
+	say((struct mark){MARK_APPEND, ++w->ticket, w->last + 1, n, w->term});
+	log_append(w->s.log, entries, n, w->ticket);
+	w->last += n;
+}
+
+static void truncate_tail(struct worker *w)
+{
+	struct log_bounds b;
+	log_bounds(w->s.log, &b);
+	uint64_t low = w->commit + 1 > b.base_index + 1 ? w->commit + 1
+							: b.base_index + 1;
+	if (low > w->last || (low == b.first_index && low > b.base_index + 1))
+		return;
+	uint64_t index = low + rng_below(&w->rng, w->last - low + 1);
+	say((struct mark){MARK_TRUNCATE, .a = ++w->ticket, .b = index});
+	log_truncate(w->s.log, index, w->ticket);
+	w->last = index - 1;
+	/* The same indexes come again, with other content. */
+	w->term++;
+}
+
+static void burst(struct worker *w)
+{
+	uint64_t n = 1 + rng_below(&w->rng, BURST_MAX);
+	for (uint64_t i = 0; i < n; i++) {
+		if (rng_chance(&w->rng, 0.2))
+			truncate_tail(w);
+		else
+			append(w, w->buf[i]);
+	}
+	wait_done(w);
+}
+
+static void commit(struct worker *w)
+{
+	if (w->last > w->commit)
+		w->commit += 1 + rng_below(&w->rng, w->last - w->commit);
+	say((struct mark){MARK_COMMIT, .a = w->commit});
+	state_commit(w->s.state, w->commit);
+	if (rng_chance(&w->rng, 0.3))
+		wait_applied(w);
+}
+
+static void set_hard(struct worker *w)
+{
+	struct err e = {0};
+	if (rng_chance(&w->rng, 0.5)) {
+		w->term++;
+		w->vote = 0;
+	} else {
+		w->vote = 1 + rng_below(&w->rng, 5);
+	}
+	say((struct mark){MARK_HARD, .a = w->term, .b = w->vote});
+	must(hard_state_set(w->s.hard, w->term, w->vote, &e), &e);
+	say((struct mark){.kind = MARK_HARD_OK});
+}
+
+static void pin(struct worker *w)
+{
+	struct err e = {0};
+	uint64_t node = 1 + rng_below(&w->rng, 3),
+		 incarnation = rng_u64(&w->rng) | 1;
+	say((struct mark){MARK_PIN, .a = node, .b = incarnation});
+	must(store_dir_pin_peer(w->s.dir, node, incarnation, &e), &e);
+	say((struct mark){.kind = MARK_PIN_OK});
+}
+
+static void forget(struct worker *w)
+{
+	/* Records above what is applied durably are never given up. */
+	uint64_t index = w->applied / 2;
+	say((struct mark){MARK_FORGET, .a = index});
+	log_forget(w->s.log, index);
+}
+
+/* The state's own image, as if it had come from a peer. */
+static void install(struct worker *w)
+{
+	char path[600];
+	struct state_point p = {0};
+	uint64_t size, digest;
+	struct err e = {0};
+	wait_applied(w);
+	if (!w->applied)
+		return;
+	snprintf(path, sizeof(path), "%s/incoming/image", w->s.path);
+	must(state_image_write(w->s.state, path, &p, &size, &digest, &e), &e);
+	blob_unref(p.conf);
+	CHECK(p.index == w->applied);
+	say((struct mark){MARK_INSTALL, .b = p.index, .c = p.term});
+	must(state_image_install(w->s.state, path, p.index, p.term, &e), &e);
+	say((struct mark){.kind = MARK_INSTALL_OK});
+	w->last = p.index;
+}
+
+static void step(struct worker *w)
+{
+	uint64_t dice = rng_below(&w->rng, 100);
+	if (dice < 60)
+		burst(w);
+	else if (dice < 75)
+		commit(w);
+	else if (dice < 85)
+		set_hard(w);
+	else if (dice < 91)
+		forget(w);
+	else if (dice < 95)
+		pin(w);
+	else
+		install(w);
+	take_notes(w);
+}
+
+int main(int argc, char **argv)
+{
+	static struct worker w;
+	struct err e = {0};
+	if (argc != 4)
+		return EX_USAGE;
+	alarm(60);
+	must(script_open(&w.s, argv[1], &e), &e);
+	rng_init(&w.rng, strtoull(argv[2], NULL, 10));
+	struct log_bounds b;
+	struct state_point p;
+	uint64_t vote;
+	log_bounds(w.s.log, &b);
+	state_point(w.s.state, &p);
+	blob_unref(p.conf);
+	hard_state_get(w.s.hard, &w.term, &vote);
+	w.last = b.last_index;
+	w.commit = w.applied = p.index;
+	/* A term of its own: nothing an earlier run wrote looks like new. */
+	w.term += 1000;
+	w.vote = 0;
+	set_hard(&w);
+	for (long n = strtol(argv[3], NULL, 10); n > 0; n--)
+		step(&w);
+	script_close(&w.s);
+	return 0;
+}
