@@ -250,13 +250,12 @@ static bool is_flag(const char *word)
 /* The part behind noun and verb; argv[0] stands for the program. */
 static int read_command(struct ctl *c, int argc, char **argv)
 {
-	int index = 0;
+	struct options_line line = {.argc = argc, .argv = argv};
 	struct err e = {0};
-	if (options_read(&c->options, c->command->flags, argc, argv, false,
-			 &index, &e))
+	if (options_read(&c->options, c->command->flags, &line, &e))
 		return ctl_usage(c, "%s", e.text);
-	c->args = argv + index;
-	c->n_args = argc - index;
+	c->args = argv + line.index;
+	c->n_args = argc - line.index;
 	if (c->options.is_help || c->options.is_version)
 		return 0;
 	int max = c->command->args_max;
@@ -268,12 +267,14 @@ static int read_command(struct ctl *c, int argc, char **argv)
 
 static int read_line(struct ctl *c, int argc, char **argv)
 {
-	int at = 0;
+	struct options_line line = {
+		.argc = argc, .argv = argv, .is_first_part = true};
 	struct err e = {0};
 	if (options_init(&c->options, &e))
 		return ctl_usage(c, "%s", e.text);
-	if (options_read(&c->options, NULL, argc, argv, true, &at, &e))
+	if (options_read(&c->options, NULL, &line, &e))
 		return ctl_usage(c, "%s", e.text);
+	int at = line.index;
 	if (at >= argc || c->options.is_version)
 		return 0;
 	const char *noun = argv[at];

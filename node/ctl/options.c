@@ -240,11 +240,14 @@ static int report_unknown(const struct scan *s, const char *word, int letter,
 	return err_set(e, ERR_INVALID, "unknown flag '--%s'", name);
 }
 
-int options_read(struct ctl_options *o, const struct ctl_flag *local, int argc,
-		 char **argv, bool is_first_part, int *index, struct err *e)
+int options_read(struct ctl_options *o, const struct ctl_flag *local,
+		 struct options_line *line, struct err *e)
 {
+	int argc = line->argc;
+	char **argv = line->argv;
 	struct scan s = {.letters = ""};
-	snprintf(s.letters, sizeof s.letters, "%s", is_first_part ? "+:" : ":");
+	snprintf(s.letters, sizeof s.letters, "%s",
+		 line->is_first_part ? "+:" : ":");
 	scan_add(&s, options_global);
 	scan_add(&s, local);
 	optind = 0; /* glibc: begin anew */
@@ -270,7 +273,7 @@ int options_read(struct ctl_options *o, const struct ctl_flag *local, int argc,
 		if (rc)
 			return rc;
 	}
-	*index = optind;
+	line->index = optind;
 	return 0;
 }
 

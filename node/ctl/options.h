@@ -49,11 +49,16 @@ extern const struct ctl_flag options_global[];
 /* Defaults, then the environment. */
 int options_init(struct ctl_options *o, struct err *e);
 
-/* Take the flags of the global table and of local (may be NULL) out of argv,
- * which begins with a program name. Stops at the first other word when
- * is_first_part; else those words end up behind the flags. *index is where they
- * begin. */
-int options_read(struct ctl_options *o, const struct ctl_flag *local, int argc,
-		 char **argv, bool is_first_part, int *index, struct err *e);
+/* A command line, or the part of it behind noun and verb. */
+struct options_line {
+	int argc;
+	char **argv;        /* begins with a program name; may be reordered */
+	bool is_first_part; /* stop at the first word that is no flag */
+	int index;          /* out: the first word that is no flag */
+};
+
+/* Take the flags of the global table and of local (may be NULL) out of line. */
+int options_read(struct ctl_options *o, const struct ctl_flag *local,
+		 struct options_line *line, struct err *e);
 
 #endif
