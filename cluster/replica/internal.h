@@ -38,8 +38,8 @@ enum {
 
 /* -- frames on their way out -- */
 struct outbox {
-	uint8_t *buf; /* room for the codec's header, then the envelope */
-	size_t len, cap;
+	struct blob *frame; /* room for the codec's header, then the envelope */
+	size_t cap;         /* bytes that fit into it */
 };
 
 /* -- leader: a follower that is fed from disk (feed.c) -- */

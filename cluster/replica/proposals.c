@@ -243,8 +243,6 @@ static bool submit_here(struct replica *r)
 	size_t bytes = 0, window = ps->appended.bytes;
 	raft_index index = guard_last_index(&r->raft) + 1;
 
-	if (ps->waiting.n == 0 || r->raft.transfer)
-		return false;
 	while (n < ps->waiting.n && n < GROUP_MAX &&
 	       bytes < r->cfg.group_bytes && window < LIMIT_WINDOW_BYTES &&
 	       ps->appended.n + n < LIMIT_WINDOW_COUNT) {
@@ -310,6 +308,8 @@ static bool submit_there(struct replica *r)
 
 bool proposals_submit(struct replica *r)
 {
+	if (r->proposals.waiting.n == 0 || r->raft.transfer)
+		return false;
 	switch (r->raft.state) {
 	case RAFT_LEADER:
 		return submit_here(r);

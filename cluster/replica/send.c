@@ -1,6 +1,5 @@
 #include "cluster/replica/internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -44,38 +43,40 @@ static size_t varint_put(uint8_t *p, uint64_t v)
 static void outbox_seal(struct replica *r, struct peer *p, bool bulk)
 {
 	struct outbox *o = &p->outbox[bulk];
+	struct blob *frame = o->frame;
 
-	if (o->len == 0)
+	if (!frame)
 		return;
-	size_t len = o->len;
-	codec_seal_in_place(CODEC_ENVELOPE, o->buf, len - CODEC_HEADER_BYTES);
-	struct blob *frame = blob_copy(o->buf, len);
-	o->len = 0;
-	/* Raft's answers to what we send depend on it: never before the hard
-	 * state of the event that said it. */
+	codec_seal_in_place(CODEC_ENVELOPE, frame->data,
+			    frame->len - CODEC_HEADER_BYTES);
+	*o = (struct outbox){0};
+	/* What we say depends on it: never before the hard state of the event
+	 * that said it. */
 	replica_harden(r);
 	r->cfg.net.send(r->cfg.net.ctx, p->id, frame, bulk);
 }
 
 /* Room for n more bytes of envelope; a frame that they would overfill goes out
- * first. */
+ * first. The frame is built in the blob that travels. */
 static uint8_t *outbox_reserve(struct replica *r, struct peer *p, bool bulk,
 			       size_t n)
 {
+	enum { FIRST_BYTES = 512 };
 	struct outbox *o = &p->outbox[bulk];
 
 	CHECK(n <= LIMIT_FRAME_BYTES - CODEC_HEADER_BYTES);
-	if (o->len > 0 && o->len + n > LIMIT_FRAME_FILL_BYTES)
+	if (o->frame && o->frame->len + n > LIMIT_FRAME_FILL_BYTES)
 		outbox_seal(r, p, bulk);
-	if (o->len == 0)
-		o->len = CODEC_HEADER_BYTES;
-	if (o->len + n > o->cap) {
-		o->cap = o->len + n > 2 * o->cap ? o->len + n : 2 * o->cap;
-		o->buf = mem_grow(o->buf, o->cap);
+	size_t len = o->frame ? o->frame->len : CODEC_HEADER_BYTES;
+	if (!o->frame) {
+		o->cap = len + n > FIRST_BYTES ? len + n : FIRST_BYTES;
+		o->frame = blob_new(o->cap);
+	} else if (len + n > o->cap) {
+		o->cap = len + n > 2 * o->cap ? len + n : 2 * o->cap;
+		o->frame = mem_grow(o->frame, sizeof(*o->frame) + o->cap);
 	}
-	uint8_t *at = o->buf + o->len;
-	o->len += n;
-	return at;
+	o->frame->len = len + n;
+	return o->frame->data + len;
 }
 
 /* A peer that may be sent to, or NULL. */
@@ -355,7 +356,7 @@ void send_clear(struct replica *r)
 {
 	for (size_t i = 0; i < REPLICA_PEERS; i++) {
 		for (int bulk = 0; bulk < 2; bulk++) {
-			free(r->peers[i].outbox[bulk].buf);
+			blob_unref(r->peers[i].outbox[bulk].frame);
 			r->peers[i].outbox[bulk] = (struct outbox){0};
 		}
 	}
