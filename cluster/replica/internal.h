@@ -33,6 +33,7 @@ enum {
 	REPLICA_PROPOSAL_ID_BYTES = 16, /* boot, seq */
 	REPLICA_ENTRY_HEAD_BYTES = 13,  /* in a block: term, type, len */
 	REPLICA_TICK_US = 10 * 1000,
+	REPLICA_TELL_US = 1000,
 	FORWARD_BOOTS = 16, /* starts of a peer within one term of ours */
 };
 
@@ -78,6 +79,7 @@ struct peer {
 	bool is_quarantined;
 	struct outbox outbox[2]; /* [1]: bulk */
 	struct feed feed;
+	raft_index told_commit; /* what we told it in this term */
 	/* AppendEntries were cut short: the last entry really sent. */
 	raft_index cut;
 	bool is_cut;
@@ -210,6 +212,8 @@ struct replica {
 	uint64_t seen_leader;
 	raft_index seen_applied, durable_applied;
 	struct lag lag;
+	raft_index seen_commit; /* and since when; see turn.c, tell_commit */
+	int64_t seen_commit_us;
 	size_t uncompacted_bytes; /* appended since libraft last forgot */
 	raft_index compacted_at;
 

@@ -155,6 +155,8 @@ static void hear_changes(struct replica *r)
 	if (leads && (!led || is_new_term)) {
 		r->n_elections++;
 		feed_stop_all(r);
+		for (size_t i = 0; i < REPLICA_PEERS; i++)
+			r->peers[i].told_commit = 0;
 	}
 	r->cfg.events.changed(r->cfg.events.ctx);
 }

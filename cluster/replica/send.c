@@ -132,6 +132,11 @@ void send_append(struct replica *r, uint64_t peer, bool bulk,
 
 	if (!p)
 		return;
+	raft_index told = s->prev + s->n;
+	if (told > s->commit)
+		told = s->commit;
+	if (told > p->told_commit)
+		p->told_commit = told;
 	a.term = s->term;
 	a.prev_index = s->prev;
 	a.prev_term = s->prev_term;

@@ -51,6 +51,56 @@ static bool work_once(struct replica *r)
 	return any && !r->is_fatal;
 }
 
+static void send_commit(struct replica *r, const struct raft_progress *pr,
+			struct peer *p)
+{
+	struct send_entries s = {
+		.prev = pr->match_index,
+		.prev_term = guard_term_of(&r->raft, pr->match_index),
+		.term = r->raft.current_term,
+		.commit = r->raft.commit_index,
+	};
+
+	if (s.prev_term != 0)
+		send_append(r, p->id, false, &s);
+}
+
+/* libraft tells followers what is committed with its next message only: under
+ * load at once, else with a heartbeat. Tasks on a follower should not wait that
+ * long, and a client should read on any node what it wrote. So a commit that no
+ * message has carried for a moment gets one of its own. Returns the time until
+ * then. */
+static int64_t tell_commit(struct replica *r, int64_t now)
+{
+	raft_index commit = r->raft.commit_index;
+	int64_t wait = REPLICA_TICK_US;
+
+	if (!is_leader(r))
+		return wait;
+	if (commit != r->seen_commit) {
+		r->seen_commit = commit;
+		r->seen_commit_us = now;
+	}
+	int64_t left = r->seen_commit_us + REPLICA_TELL_US - now;
+	for (unsigned i = 0; i < r->raft.configuration.n; i++) {
+		uint64_t id = r->raft.configuration.servers[i].id;
+		const struct raft_progress *pr =
+			&r->raft.leader_state.progress[i];
+		struct peer *p = id == r->cfg.id ? NULL : replica_peer(r, id);
+		raft_index known = pr->match_index;
+
+		if (known > commit)
+			known = commit;
+		if (!p || p->feed.mode != FEED_OFF || known <= p->told_commit)
+			continue;
+		if (left <= 0)
+			send_commit(r, pr, p);
+		else if (left < wait)
+			wait = left;
+	}
+	return wait;
+}
+
 int64_t replica_turn(struct replica *r)
 {
 	enum { ROUNDS_MAX = 64 };
@@ -61,13 +111,17 @@ int64_t replica_turn(struct replica *r)
 	r->is_turning = true;
 	for (int i = 0; i < ROUNDS_MAX && work_once(r); i++)
 		;
-	proposals_expire(r, replica_now(r));
+	int64_t now = replica_now(r);
+	proposals_expire(r, now);
+	int64_t tell = tell_commit(r, now);
 	replica_harden(r);
 	send_flush(r);
 	r->is_turning = false;
-	if (replica_is_held(r))
-		return REPLICA_TICK_US; /* the disk's completion comes first */
+	if (replica_is_held(r)) /* the disk's completion comes first */
+		return tell;
 	int64_t wait = r->next_tick_us - replica_now(r);
+	if (tell < wait)
+		wait = tell;
 	return wait > 0 ? wait : 0;
 }
 
