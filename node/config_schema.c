@@ -138,9 +138,15 @@ static void read_value(struct walk *w, const struct config_field *field,
 		config_field_report(field, node, w->problems);
 		return;
 	}
-	s->value = arena_strdup(w->arena, node->text);
-	if (!config_field_is_in_range(field, at.target))
-		config_field_report_range(field, node, w->problems);
+	if (config_field_is_in_range(field, at.target)) {
+		s->value = arena_strdup(w->arena, node->text);
+		return;
+	}
+	config_field_report_range(field, node, w->problems);
+	/* Back, or it would not fit other settings either. */
+	if (field->preset)
+		CHECK(config_field_put(field, field->preset, w->arena,
+				       at.target));
 }
 
 /* -- blocks and names --------------------------------------------------------
