@@ -97,6 +97,7 @@ static void propose_all(struct node *n, struct append_call *call,
 {
 	struct admin *a = &n->admin;
 	uint64_t tag = tag_of(a, call);
+	struct err e;
 
 	/* Until its fate is heard it is unknown. */
 	for (size_t i = 0; i < call->n; i++)
@@ -112,7 +113,7 @@ static void propose_all(struct node *n, struct append_call *call,
 		command_append_write(value, a->scratch);
 		int rc = replica_propose(n->replica,
 					 (struct bytes){a->scratch, len},
-					 tag | i, NULL);
+					 tag | i, &e);
 		if (rc)
 			settle(call, i, rc, 0);
 	}

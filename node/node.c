@@ -64,8 +64,7 @@ void node_fatal(struct node *n, int exit_code, const char *fmt, ...)
 	n->phase = NODE_STOPPING;
 }
 
-/* -- notes
- * -------------------------------------------------------------------------- */
+/* -- notes ----------------------------------------------------------------- */
 static void take_wire(struct node *n, struct wire_note *w)
 {
 	switch (w->note.kind) {
@@ -160,8 +159,7 @@ static bool take_notes(struct node *n)
 	return any;
 }
 
-/* -- the turn
- * ------------------------------------------------------------------------- */
+/* -- the turn -------------------------------------------------------------- */
 /* The watchdog hears of us only while the disk answers as well. */
 static void watchdog_turn(struct node *n, int64_t now_us)
 {
@@ -183,10 +181,8 @@ static void housekeeping(struct node *n)
 	n->housekeeping_us = now_us + NODE_HOUSEKEEPING_US;
 	start_consider(n);
 	watchdog_turn(n, now_us);
-	if (!n->replica)
-		return;
-	retention_turn(n);
-	images_turn(n);
+	if (n->replica)
+		images_turn(n);
 }
 
 /* Everything that waits goes to the replica before its turn, and once more if
@@ -216,6 +212,8 @@ static int64_t node_turn(void *ctx)
 	int64_t wait_us = turn_replica(n);
 
 	housekeeping(n);
+	if (n->replica)
+		retention_turn(n);
 	stop_consider(n);
 	if (n->phase == NODE_STOPPING)
 		loop_stop(&n->loop);
@@ -232,9 +230,7 @@ static void node_signal(void *ctx, int signum)
 		stop_asked(ctx, signum);
 }
 
-/* -- life
- * -------------------------------------------------------------------------------
- */
+/* -- life ------------------------------------------------------------------ */
 static int open_loop(struct node *n, struct err *e)
 {
 	static const int signals[LOOP_SIGNALS] = {SIGTERM, SIGINT, SIGHUP,

@@ -103,7 +103,7 @@ struct node {
 	int signal; /* the one that asked to stop, 0: none */
 	int64_t leave_until_us;
 	bool is_handing_over;
-	int64_t housekeeping_us;
+	int64_t housekeeping_us, retention_us; /* not before */
 	int64_t watchdog_us, watchdog_next_us; /* 0: no watchdog */
 	bool has_config, has_mailbox;
 	bool is_full;        /* as the replica was told */
@@ -112,8 +112,7 @@ struct node {
 
 int64_t node_now_us(const struct node *n);
 
-/* -- node.c ------------------------------------------------------------------
- */
+/* -- node.c ---------------------------------------------------------------- */
 /* Half open on failure: node_close anyway. */
 int node_open(struct node *n, const char *config_path, struct err *e);
 /* Until it stops. Returns the exit code. */
@@ -125,8 +124,7 @@ node_fatal(struct node *n, int exit_code, const char *fmt, ...);
 /* The exit code for an error. */
 int node_exit_code(int err);
 
-/* -- start.c -----------------------------------------------------------------
- */
+/* -- start.c --------------------------------------------------------------- */
 /* Blank: decide with what is known now. */
 void start_consider(struct node *n);
 /* Entry 1 is durable. */
@@ -134,32 +132,27 @@ void start_written(struct node *n);
 /* Open and run the replica on what the disk holds. */
 int start_replica(struct node *n, struct err *e);
 
-/* -- lead.c ------------------------------------------------------------------
- */
+/* -- lead.c ---------------------------------------------------------------- */
 /* State, term or leader changed; view is fresh. */
 void lead_changed(struct node *n, const struct replica_view *before);
 void lead_peer_down(struct node *n, uint64_t peer);
 void lead_propose(struct node *n);
 void lead_fate(struct node *n, uint64_t tag, int code);
 
-/* -- stop.c ------------------------------------------------------------------
- */
+/* -- stop.c ---------------------------------------------------------------- */
 void stop_asked(struct node *n, int signum);
 void stop_transferred(struct node *n, int code);
 /* Leaving: is it time to go? */
 void stop_consider(struct node *n);
 
-/* -- reload.c ----------------------------------------------------------------
- */
+/* -- reload.c -------------------------------------------------------------- */
 void reload_config(struct node *n);
 void reload_dump(struct node *n);
 
-/* -- retention.c -------------------------------------------------------------
- */
+/* -- retention.c ----------------------------------------------------------- */
 void retention_turn(struct node *n);
 
-/* -- ports -------------------------------------------------------------------
- */
+/* -- ports ----------------------------------------------------------------- */
 struct replica_disk port_disk(struct node *n);
 void port_disk_done(struct node *n, uint64_t ticket);
 struct replica_net port_net(struct node *n);

@@ -6,6 +6,8 @@
  * state has not durably applied stay whatever their number: a restart replays
  * them. */
 
+enum { RETENTION_US = 5000 };
+
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -33,7 +35,13 @@ static void forget(struct node *n, const struct log_bounds *b)
 void retention_turn(struct node *n)
 {
 	struct log_bounds bounds;
+	int64_t now_us = node_now_us(n);
 
+	/* Often, but not at every write: a small quota fills in milliseconds.
+	 */
+	if (now_us < n->retention_us)
+		return;
+	n->retention_us = now_us + RETENTION_US;
 	log_bounds(n->log, &bounds);
 	bool is_full = log_is_full(n->log) || state_is_full(n->state);
 	if (is_full != n->is_full)
