@@ -37,8 +37,7 @@ void admin_close(struct admin *a)
 	*a = (struct admin){0};
 }
 
-/* -- answers
- * --------------------------------------------------------------------- */
+/* -- answers --------------------------------------------------------------- */
 void admin_reply(struct door_request *request,
 		 const Synod__Admin__Response *response)
 {
@@ -61,8 +60,7 @@ void admin_refuse(struct door_request *request, int code, const char *text,
 	admin_reply(request, &response);
 }
 
-/* -- requests
- * -------------------------------------------------------------------- */
+/* -- requests -------------------------------------------------------------- */
 static void *from_arena(void *ctx, size_t size)
 {
 	struct arena *arena = ctx;

@@ -65,8 +65,7 @@ void admin_request(struct node *n, struct door_request *request);
 /* Something may be new, or time has passed. */
 void admin_turn(struct node *n);
 
-/* -- between the files of the admin
- * -------------------------------------------- */
+/* -- between the files of the admin ---------------------------------------- */
 /* Answer with a body; takes the request. */
 void admin_reply(struct door_request *request,
 		 const Synod__Admin__Response *response);
@@ -74,29 +73,25 @@ void admin_reply(struct door_request *request,
 void admin_refuse(struct door_request *request, int code, const char *text,
 		  const char *hint);
 
-/* -- admin_append.c
- * -------------------------------------------------------------- */
+/* -- admin_append.c -------------------------------------------------------- */
 void admin_append(struct node *n, struct door_request *request,
 		  const Synod__Admin__AppendRequest *body);
 void admin_fate(struct node *n, uint64_t tag, int code, uint64_t index);
 void admin_append_turn(struct node *n, int64_t now_us);
 
-/* -- admin_read.c
- * ----------------------------------------------------------------- */
+/* -- admin_read.c ---------------------------------------------------------- */
 void admin_tail(struct node *n, struct door_request *request,
 		const Synod__Admin__TailRequest *body);
 void admin_events(struct node *n, struct door_request *request,
 		  const Synod__Admin__EventsRequest *body);
 void admin_read_turn(struct node *n, int64_t now_us);
 
-/* -- admin_status.c
- * --------------------------------------------------------------- */
+/* -- admin_status.c -------------------------------------------------------- */
 void admin_status(struct node *n, struct door_request *request,
 		  const Synod__Admin__StatusRequest *body);
 void admin_metrics(struct node *n, struct door_request *request);
 
-/* -- admin_transfer.c
- * ------------------------------------------------------------- */
+/* -- admin_transfer.c ------------------------------------------------------ */
 void admin_transfer(struct node *n, struct door_request *request,
 		    const Synod__Admin__TransferRequest *body);
 void admin_transferred(struct node *n, int code);

@@ -8,8 +8,7 @@
 
 enum { READ_WAIT_MS_MAX = 60000 };
 
-/* -- the log, packed on the reader's thread
- * -------------------------------------- */
+/* -- the log, packed on the reader's thread -------------------------------- */
 struct tail {
 	struct job job;
 	struct node *node;
@@ -203,8 +202,7 @@ static void start_tail(struct node *n, const struct waiting_call *call)
 	worker_give(&n->reader, &t->job);
 }
 
-/* -- events
- * ------------------------------------------------------------------------- */
+/* -- events ---------------------------------------------------------------- */
 struct events_read {
 	uint64_t after_index;
 	struct control_event *list;
@@ -266,8 +264,7 @@ static bool try_events(struct node *n, const struct waiting_call *call,
 	return is_answer;
 }
 
-/* -- what waits
- * ---------------------------------------------------------------------- */
+/* -- what waits ------------------------------------------------------------ */
 static bool try_call(struct node *n, const struct waiting_call *call,
 		     bool is_last)
 {

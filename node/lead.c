@@ -143,8 +143,7 @@ void lead_fate(struct node *n, uint64_t tag, int code)
 	}
 }
 
-/* -- elections
- * -------------------------------------------------------------------- */
+/* -- elections ------------------------------------------------------------- */
 void lead_peer_down(struct node *n, uint64_t peer)
 {
 	if (peer == n->view.leader_id)

@@ -66,8 +66,7 @@ const char *members_name(struct members *m, uint64_t id)
 	return found ? found->name : "-";
 }
 
-/* -- what follows from the facts
- * ------------------------------------------------ */
+/* -- what follows from the facts ------------------------------------------- */
 struct wire_hello members_hello(struct node *n)
 {
 	const struct store_identity *id = store_dir_identity(n->dir);
@@ -151,8 +150,7 @@ void members_refresh(struct node *n)
 	wire_set_hello(n->wire, &hello);
 }
 
-/* -- what is heard
- * ------------------------------------------------------------------ */
+/* -- what is heard --------------------------------------------------------- */
 static bool is_retired(struct members *m, uint64_t id, uint64_t incarnation)
 {
 	bool found = false;
@@ -231,8 +229,7 @@ void members_down(struct node *n, uint64_t peer)
 	member->is_connected = is_up;
 }
 
-/* -- what the state says
- * ------------------------------------------------------------ */
+/* -- what the state says --------------------------------------------------- */
 struct state_copy {
 	struct control_member list[CONTROL_MEMBERS];
 	size_t n;

@@ -6,8 +6,7 @@
 #include "base/log.h"
 #include "node/node.h"
 
-/* -- at start and after an install: blocking
- * ----------------------------------- */
+/* -- at start and after an install: blocking ------------------------------- */
 static void disk_load(void *ctx, struct replica_loaded *out)
 {
 	struct node *n = ctx;
@@ -71,8 +70,7 @@ static void disk_set_hard_state(void *ctx, uint64_t term, uint64_t vote)
 	_Exit(EX_IOERR);
 }
 
-/* -- the ordered queue
- * ------------------------------------------------------------ */
+/* -- the ordered queue ----------------------------------------------------- */
 static void note_wanted(struct node *n)
 {
 	if (n->disk_wanted++ == n->disk_done)
@@ -117,8 +115,7 @@ static void disk_commit(void *ctx, uint64_t index)
 	state_commit(n->state, index);
 }
 
-/* -- entries for a follower, off the loop
- * ------------------------------------------- */
+/* -- entries for a follower, off the loop ---------------------------------- */
 struct fetch {
 	struct job job;
 	struct node *node;

@@ -96,8 +96,7 @@ static struct image_job *job_new(struct node *n, void (*run)(struct job *),
 	return j;
 }
 
-/* -- make
- * ---------------------------------------------------------------------- */
+/* -- make ------------------------------------------------------------------ */
 static void make_run(struct job *job)
 {
 	struct image_job *j = (struct image_job *)job;
@@ -158,8 +157,7 @@ void images_make(void *ctx)
 	worker_give(&n->imager, &j->job);
 }
 
-/* -- read
- * ----------------------------------------------------------------------- */
+/* -- read ------------------------------------------------------------------ */
 static void read_run(struct job *job)
 {
 	struct image_job *j = (struct image_job *)job;
@@ -203,8 +201,7 @@ void images_read(void *ctx, uint64_t image_id, uint64_t offset, uint64_t peer)
 	worker_give(&n->imager, &j->job);
 }
 
-/* -- write
- * ------------------------------------------------------------------------ */
+/* -- write ----------------------------------------------------------------- */
 static void write_run(struct job *job)
 {
 	struct image_job *j = (struct image_job *)job;
@@ -250,8 +247,7 @@ void images_write(void *ctx, uint64_t offset, struct blob *data)
 	worker_give(&n->imager, &j->job);
 }
 
-/* -- install
- * ------------------------------------------------------------------------ */
+/* -- install --------------------------------------------------------------- */
 /* Size and digest, before anything is replaced. */
 static void check_run(struct job *job)
 {
@@ -307,9 +303,7 @@ void images_install(void *ctx, const struct replica_image *image)
 	worker_give(&n->imager, &j->job);
 }
 
-/* -- keep
- * -----------------------------------------------------------------------------
- */
+/* -- keep ------------------------------------------------------------------ */
 static void remove_run(struct job *job)
 {
 	unlink(((struct image_job *)job)->path);

@@ -27,8 +27,7 @@ int images_open(struct node *n, struct err *e);
 /* Time passes: an image that nobody reads any more goes. */
 void images_turn(struct node *n);
 
-/* -- replica_disk (cluster/replica/ports.h), ctx is the node
- * --------------------- */
+/* -- replica_disk (cluster/replica/ports.h), ctx is the node --------------- */
 void images_make(void *ctx);
 void images_read(void *ctx, uint64_t image_id, uint64_t offset, uint64_t peer);
 void images_write(void *ctx, uint64_t offset, struct blob *data);

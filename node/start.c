@@ -93,8 +93,7 @@ void start_written(struct node *n)
 		node_fatal(n, node_exit_code(e.code), "%s", e.text);
 }
 
-/* -- the replica --------------------------------------------------------------
- */
+/* -- the replica ----------------------------------------------------------- */
 static void on_fate(void *ctx, uint64_t tag, int code, uint64_t index)
 {
 	struct node *n = ctx;

@@ -59,8 +59,7 @@ bool admission_quarantine_peer(const struct admission_member *peer,
 bool admission_admits(const uint64_t *retired, size_t n_retired,
 		      uint64_t incarnation);
 
-/* -- a blank node: found the cluster or join it
- * --------------------------------- */
+/* -- a blank node: found the cluster or join it ---------------------------- */
 enum admission_start {
 	ADMISSION_WAIT, /* not enough is known */
 	/* Begin with the founding configuration as entry 1 and trust the own
@@ -84,8 +83,7 @@ bool admission_pins(const struct admission_member *members, size_t n,
 bool admission_vouches(const struct admission_member *peer,
 		       const struct admission_member *self);
 
-/* -- the leader
- * ----------------------------------------------------------------- */
+/* -- the leader ------------------------------------------------------------ */
 enum admission_kind {
 	ADMISSION_CLUSTER, /* give the cluster its id */
 	ADMISSION_ELECTED, /* tell what the election took */

@@ -28,8 +28,7 @@ void control_reset(struct control *c)
 	control_init(c);
 }
 
-/* -- the event log
- * -------------------------------------------------------------- */
+/* -- the event log --------------------------------------------------------- */
 static bool text_fits(const char *s, size_t max)
 {
 	return strlen(s) <= max;
@@ -80,8 +79,7 @@ static unsigned apply_event(struct control *c, const struct kv *kv,
 	return CONTROL_CHANGED_EVENTS;
 }
 
-/* -- members
- * -------------------------------------------------------------------- */
+/* -- members --------------------------------------------------------------- */
 static bool name_is_valid(const char *name)
 {
 	return name[0] && text_fits(name, LIMIT_NAME_BYTES);
@@ -168,8 +166,7 @@ static unsigned apply_member(struct control *c, const struct kv *kv,
 	return CONTROL_CHANGED_MEMBERS | CONTROL_CHANGED_EVENTS;
 }
 
-/* -- the cluster
- * ------------------------------------------------------------------- */
+/* -- the cluster ----------------------------------------------------------- */
 /* The first one names the cluster for ever. */
 static unsigned apply_cluster(struct control *c, const struct kv *kv,
 			      uint64_t index, const Synod__Command__Cluster *in)
@@ -200,8 +197,7 @@ static unsigned apply_cluster(struct control *c, const struct kv *kv,
 	return CONTROL_CHANGED_CLUSTER | CONTROL_CHANGED_EVENTS;
 }
 
-/* -- every entry
- * ------------------------------------------------------------------- */
+/* -- every entry ----------------------------------------------------------- */
 static uint64_t chain(uint64_t digest, const struct control_entry *entry)
 {
 	uint8_t head[24];

@@ -84,8 +84,7 @@ unsigned control_apply(struct control *c, const struct kv *kv,
 /* Before the transaction commits. */
 void control_flush(struct control *c, const struct kv *kv);
 
-/* -- readers: any kv with a flushed state
- * -------------------------------------- */
+/* -- readers: any kv with a flushed state ---------------------------------- */
 struct control_cluster {
 	uint8_t id[CONTROL_ID_BYTES];
 	uint64_t index;
@@ -121,8 +120,7 @@ size_t control_members(const struct kv *kv, struct control_member *out,
 size_t control_events(const struct kv *kv, uint64_t after_index,
 		      struct control_event *out, size_t max);
 
-/* -- between the files of this machine
- * ------------------------------------------- */
+/* -- between the files of this machine ------------------------------------- */
 enum {
 	CONTROL_FORMAT = 1,
 	CONTROL_SUMMARY_BYTES = 88,

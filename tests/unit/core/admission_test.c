@@ -39,8 +39,7 @@ static enum admission_start start(const struct scene *s, size_t n,
 	return admission_start(s->m, n, 0, quiet);
 }
 
-/* -- founding ----------------------------------------------------------------
- */
+/* -- founding -------------------------------------------------------------- */
 static void test_single_node_founds_at_once(void **state)
 {
 	struct scene s = scene();
@@ -104,8 +103,7 @@ static void test_another_member_list_does_not_count(void **state)
 	assert_int_equal(start(&s, 3, LONG_TIME), ADMISSION_WAIT);
 }
 
-/* -- joining ------------------------------------------------------------------
- */
+/* -- joining --------------------------------------------------------------- */
 static void test_one_in_use_means_join(void **state)
 {
 	struct scene s = scene();
@@ -185,8 +183,7 @@ static void test_vouched_for_pins_only_itself(void **state)
 	assert_false(admission_pins(s.m, 3, 0, 2));
 }
 
-/* -- quarantine
- * ----------------------------------------------------------------- */
+/* -- quarantine ------------------------------------------------------------ */
 static void test_state_is_the_record_and_pins_come_second(void **state)
 {
 	struct admission_member m = {0};
@@ -260,8 +257,7 @@ static void test_replaced_incarnations_are_not_admitted(void **state)
 	assert_true(admission_admits(NULL, 0, 4));
 }
 
-/* -- the leader
- * ------------------------------------------------------------------- */
+/* -- the leader ------------------------------------------------------------ */
 static const struct admission_leader content = {
 	.is_settled = true, .has_cluster = true, .is_election_told = true};
 
