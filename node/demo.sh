@@ -96,9 +96,10 @@ values() {
 		sed -n 's/.*"value":"\([^"]*\)".*/\1/p'
 }
 
+# The chain over all that a node has applied; the others say nothing of theirs.
 digest() {
-	on "$1" status -o json | tr ',' '\n' |
-		sed -n 's/.*"digest":"\{0,1\}\([0-9a-f]*\).*/\1/p' | head -n 1
+	on "$1" status -o json |
+		sed -n 's/.*"digest": *"\([0-9a-f]*\)".*/\1/p' | head -n 1
 }
 
 same_digests() {
