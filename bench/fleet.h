@@ -76,8 +76,8 @@ int fleet_status(struct fleet *f, unsigned i, Synod__Admin__Response **answer,
 /* Some running node says it leads and a majority agrees. */
 int fleet_wait_leader(struct fleet *f, int timeout_ms, unsigned *leader,
 		      struct err *e);
-/* A leader, and all nodes have applied what it had committed, and name the
- * same leader. All must run. */
+/* A leader, all nodes name it, and have applied what it had committed when it
+ * was first seen. All must run; works under load. */
 int fleet_wait_ready(struct fleet *f, int timeout_ms, unsigned *leader,
 		     struct err *e);
 /* As ready, and all have the same digest at the same applied index: nobody

@@ -15,8 +15,9 @@ struct view {
 	unsigned leader;
 	uint64_t leader_id;
 	bool has_leader;
-	bool is_applied; /* all have applied what the leader has committed */
-	bool is_equal;   /* and have one digest at one index */
+	bool is_equal;         /* all have one digest at one index */
+	uint64_t commit_index; /* of the leader */
+	uint64_t applied_min;  /* of all who answered */
 	uint64_t index, digest;
 	char text[256]; /* for the error when the deadline passes */
 };
@@ -57,7 +58,8 @@ static void view_judge(struct view *v, unsigned n_nodes,
 	v->leader_id = leader->id;
 	v->index = leader->digest_index;
 	v->digest = leader->digest;
-	v->is_applied = true;
+	v->commit_index = leader->commit_index;
+	v->applied_min = leader->applied_index;
 	v->is_equal = leader->digest_index == leader->last_index;
 	for (unsigned i = 0; i < n_nodes; i++) {
 		const Synod__Admin__NodeStatus *s =
@@ -66,7 +68,8 @@ static void view_judge(struct view *v, unsigned n_nodes,
 			continue;
 		v->n_followers +=
 			s->leader_id == leader->id && s->term == leader->term;
-		v->is_applied &= s->applied_index >= leader->commit_index;
+		if (s->applied_index < v->applied_min)
+			v->applied_min = s->applied_index;
 		v->is_equal &=
 			s->digest_index == v->index && s->digest == v->digest;
 	}
@@ -93,26 +96,34 @@ static void view_take(struct fleet *f, struct view *v)
 		answer_free(answers[i]);
 }
 
-static bool view_has_leader(const struct fleet *f, const struct view *v)
+/* goal: what the leader had committed when it was first seen. A goal that moved
+ * with it would never be reached under load, as no two nodes are asked at the
+ * same moment. */
+static bool view_has_leader(const struct fleet *f, const struct view *v,
+			    uint64_t goal)
 {
 	return v->has_leader;
 }
 
-static bool view_is_ready(const struct fleet *f, const struct view *v)
+static bool view_is_ready(const struct fleet *f, const struct view *v,
+			  uint64_t goal)
 {
 	return v->has_leader && v->n_answers == f->cfg.n_nodes &&
-	       v->n_followers == f->cfg.n_nodes && v->is_applied;
+	       v->n_followers == f->cfg.n_nodes && v->applied_min >= goal;
 }
 
-static bool view_is_equal(const struct fleet *f, const struct view *v)
+static bool view_is_equal(const struct fleet *f, const struct view *v,
+			  uint64_t goal)
 {
-	return view_is_ready(f, v) && v->is_equal;
+	return view_is_ready(f, v, goal) && v->is_equal;
 }
 
 static int fleet_wait(struct fleet *f, int timeout_ms,
-		      bool (*is_so)(const struct fleet *, const struct view *),
+		      bool (*is_so)(const struct fleet *, const struct view *,
+				    uint64_t goal),
 		      struct view *v, struct err *e)
 {
+	uint64_t goal = 0;
 	const struct clock clock = clock_system();
 	const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000L};
 	int64_t end_us = clock_mono_us(&clock) + (int64_t)timeout_ms * 1000;
@@ -122,7 +133,9 @@ static int fleet_wait(struct fleet *f, int timeout_ms,
 		if (rc)
 			return rc;
 		view_take(f, v);
-		if (is_so(f, v))
+		if (goal == 0 && v->has_leader)
+			goal = v->commit_index;
+		if (is_so(f, v, goal))
 			return 0;
 		if (clock_mono_us(&clock) > end_us)
 			return err_set(e, ERR_TIMEOUT, "after %d ms:%s",

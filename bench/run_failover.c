@@ -14,9 +14,10 @@
 enum {
 	FAILOVER_NODES = 3,
 	FAILOVER_RUNS = 20,
-	/* Probing before the fault, and after it while gaps are looked for. */
-	FAILOVER_BEFORE_MS = 200,
+	/* Probing before the fault, and after it while gaps are looked for:
+	 * the same time, so that the first is the control of the second. */
 	FAILOVER_AFTER_MS = 1000,
+	FAILOVER_BEFORE_MS = FAILOVER_AFTER_MS,
 	/* Without a commit by then the run has failed. */
 	FAILOVER_COMMIT_MS = 30000,
 	FAILOVER_END_MS = 15000,
@@ -26,9 +27,9 @@ struct fault {
 	enum fail_kind kind;
 	struct fleet *fleet;
 	struct clock clock;
-	unsigned leader, victim, door; /* door: the node that is probed */
-	unsigned n_unclean;            /* SIGTERM: exit status was not 0 */
-	struct latency first, gap;
+	unsigned leader, victim, door;     /* door: the node that is probed */
+	unsigned n_unclean;                /* SIGTERM: exit status was not 0 */
+	struct latency first, gap, before; /* before: gap without a fault */
 };
 
 static const char *const fault_lines[FAIL__N] = {
@@ -108,6 +109,8 @@ static int fault_measure(struct fault *f, struct prober *p, struct err *e)
 	if (rc)
 		return rc;
 	int64_t fault_us = clock_mono_us(&f->clock);
+	latency_add(&f->before,
+		    (uint64_t)prober_longest_gap(p, begin_us, fault_us) * 1000);
 	rc = fault_inject(f, e);
 	if (rc == 0)
 		rc = prober_wait_commit(p, fault_us, FAILOVER_COMMIT_MS, &at_us,
@@ -153,7 +156,7 @@ static void fault_report(const struct fault *f, bool is_json, json_t *cases)
 	bool is_gap = fault_counts_gap(f->kind);
 	const struct latency *l = is_gap ? &f->gap : &f->first;
 	json_t *row = json_object(), *first = json_object(),
-	       *gap = json_object();
+	       *gap = json_object(), *before = json_object();
 
 	json_object_set_new(row, "kind", json_string(fail_kind_name(f->kind)));
 	json_object_set_new(row, "n", json_integer((json_int_t)l->n));
@@ -163,16 +166,19 @@ static void fault_report(const struct fault *f, bool is_json, json_t *cases)
 	latency_json(row, l);
 	latency_json(first, &f->first);
 	latency_json(gap, &f->gap);
+	latency_json(before, &f->before);
 	json_object_set_new(row, "first_commit", first);
+	json_object_set_new(row, "longest_gap_before", before);
 	json_object_set_new(row, "longest_gap", gap);
 	json_object_set_new(row, "unclean_exits",
 			    json_integer((json_int_t)f->n_unclean));
 	json_array_append_new(cases, row);
 	FILE *out = is_json ? stderr : stdout;
-	fprintf(out, "%-23s %3llu  %-12s %8.1f %8.1f %8.1f %8.1f\n",
+	fprintf(out, "%-23s %3llu  %-12s %8.1f %8.1f %8.1f %8.1f  %8.1f\n",
 		fault_lines[f->kind], (unsigned long long)l->n,
 		is_gap ? "longest gap" : "first commit", latency_ms(l, 0.5),
-		latency_ms(l, 0.95), latency_ms(l, 0.99), latency_max_ms(l));
+		latency_ms(l, 0.95), latency_ms(l, 0.99), latency_max_ms(l),
+		latency_ms(&f->before, 0.5));
 	if (f->n_unclean)
 		fprintf(out, "%-23s      %u of them did not exit with 0\n", "",
 			f->n_unclean);
@@ -208,10 +214,11 @@ static void print_head(FILE *out)
 		"first commit: from the fault to the answer of the first "
 		"append "
 		"submitted after it;\nlongest gap: between two commits within "
-		"%d ms after the fault (the probing itself makes %d ms).\n\n",
-		PROBER_STEP_MS, FAILOVER_AFTER_MS, PROBER_STEP_MS);
-	fprintf(out, "%-23s %3s  %-12s %8s %8s %8s %8s\n", "FAULT", "N",
-		"MEASURE", "P50 ms", "P95", "P99", "MAX");
+		"%d ms after the fault; CONTROL: p50 of the longest gap in as "
+		"much time before it.\n\n",
+		PROBER_STEP_MS, FAILOVER_AFTER_MS);
+	fprintf(out, "%-23s %3s  %-12s %8s %8s %8s %8s  %8s\n", "FAULT", "N",
+		"MEASURE", "P50 ms", "P95", "P99", "MAX", "CONTROL");
 }
 
 int run_failover(const struct args *a)
