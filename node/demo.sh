@@ -48,11 +48,15 @@ fail() {
 endpoint() { echo "ipc://$home/n$1.sock"; }
 on() { node=$1; shift; "$ctl" --endpoint "$(endpoint "$node")" "$@"; }
 
-# Only what this script started: the pid must still be that very program.
+# Only what this script started: the pid must still be that very program (which
+# may have been built again since).
 is_ours() {
-	[ -s "$home/n$1.pid" ] &&
-		[ "$(readlink "/proc/$(cat "$home/n$1.pid")/exe")" = "$bin/synodd" ]
-} 2>/dev/null
+	[ -s "$home/n$1.pid" ] || return 1
+	case $(readlink "/proc/$(cat "$home/n$1.pid")/exe" || true) in
+	"$bin/synodd"*) return 0 ;;
+	esac
+	return 1
+}
 
 stop_node() {
 	is_ours "$1" || return 0
