@@ -49,8 +49,8 @@ static bool is_control(unsigned char c)
 }
 
 /* The text may quote the input, and it is shown on a terminal. */
-static const char *keep(struct config_problems *p, const char *fmt,
-			va_list args)
+__attribute__((format(printf, 2, 0))) static const char *
+keep(struct config_problems *p, const char *fmt, va_list args)
 {
 	char text[PROBLEM_TEXT_MAX];
 	vsnprintf(text, sizeof text, fmt, args);

@@ -111,8 +111,10 @@ static void send_batch(struct append *a)
 	if (a->n == 0)
 		return;
 	struct ctl *c = a->ctl;
-	Synod__Admin__AppendRequest append = SYNOD__ADMIN__APPEND_REQUEST__INIT;
-	Synod__Admin__Request request = SYNOD__ADMIN__REQUEST__INIT;
+	Synod__Admin__AppendRequest append;
+	synod__admin__append_request__init(&append);
+	Synod__Admin__Request request;
+	synod__admin__request__init(&request);
 	int timeout_ms = (int)c->options.timeout_ms;
 	append.n_values = a->n;
 	append.values = a->values;

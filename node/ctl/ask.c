@@ -5,8 +5,10 @@
 int ask_status(struct ctl *c, struct ask *a)
 {
 	*a = (struct ask){0};
-	Synod__Admin__StatusRequest status = SYNOD__ADMIN__STATUS_REQUEST__INIT;
-	Synod__Admin__Request request = SYNOD__ADMIN__REQUEST__INIT;
+	Synod__Admin__StatusRequest status;
+	synod__admin__status_request__init(&status);
+	Synod__Admin__Request request;
+	synod__admin__request__init(&request);
 	status.with_nodes = true;
 	request.body_case = SYNOD__ADMIN__REQUEST__BODY_STATUS;
 	request.status = &status;

@@ -110,7 +110,8 @@ static void show_failure(const struct ctl *c)
 /* -- what people read -------------------------------------------------------
  */
 
-static void say(const struct ctl *c, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void
+say(const struct ctl *c, const char *fmt, va_list args)
 {
 	char text[1024];
 	vsnprintf(text, sizeof text, fmt, args);

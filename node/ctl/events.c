@@ -39,8 +39,10 @@ static void put_event(struct ctl *c, const Synod__Admin__Event *event)
 static int ask(struct ctl *c, uint64_t after, uint32_t wait_ms,
 	       struct link_answer *answer)
 {
-	Synod__Admin__EventsRequest events = SYNOD__ADMIN__EVENTS_REQUEST__INIT;
-	Synod__Admin__Request request = SYNOD__ADMIN__REQUEST__INIT;
+	Synod__Admin__EventsRequest events;
+	synod__admin__events_request__init(&events);
+	Synod__Admin__Request request;
+	synod__admin__request__init(&request);
 	events.after_index = after;
 	events.count = LIMIT_TAIL_ENTRIES;
 	events.wait_ms = wait_ms;

@@ -50,9 +50,10 @@ static void put_samples(struct ctl *c, const char *text)
 
 static int run(struct ctl *c)
 {
-	Synod__Admin__MetricsRequest metrics =
-		SYNOD__ADMIN__METRICS_REQUEST__INIT;
-	Synod__Admin__Request request = SYNOD__ADMIN__REQUEST__INIT;
+	Synod__Admin__MetricsRequest metrics;
+	synod__admin__metrics_request__init(&metrics);
+	Synod__Admin__Request request;
+	synod__admin__request__init(&request);
 	struct link_answer answer;
 	request.body_case = SYNOD__ADMIN__REQUEST__BODY_METRICS;
 	request.metrics = &metrics;

@@ -101,9 +101,10 @@ static int run_transfer(struct ctl *c)
 	int rc = ctl_confirm(c, effect);
 	if (rc)
 		return rc;
-	Synod__Admin__TransferRequest move =
-		SYNOD__ADMIN__TRANSFER_REQUEST__INIT;
-	Synod__Admin__Request request = SYNOD__ADMIN__REQUEST__INIT;
+	Synod__Admin__TransferRequest move;
+	synod__admin__transfer_request__init(&move);
+	Synod__Admin__Request request;
+	synod__admin__request__init(&request);
 	char name[LIMIT_NAME_BYTES + 1];
 	snprintf(name, sizeof name, "%s", to ? to : "");
 	move.to = name;

@@ -85,8 +85,10 @@ static int ask(struct tail *t, uint64_t from, uint64_t count, uint32_t wait_ms,
 	       struct link_answer *answer)
 {
 	struct ctl *c = t->ctl;
-	Synod__Admin__TailRequest tail = SYNOD__ADMIN__TAIL_REQUEST__INIT;
-	Synod__Admin__Request request = SYNOD__ADMIN__REQUEST__INIT;
+	Synod__Admin__TailRequest tail;
+	synod__admin__tail_request__init(&tail);
+	Synod__Admin__Request request;
+	synod__admin__request__init(&request);
 	tail.from_index = from;
 	tail.count =
 		(uint32_t)(count < LIMIT_TAIL_ENTRIES ? count
