@@ -224,7 +224,7 @@ static bool is_rebuilding(const struct world *w)
 {
 	for (unsigned i = 0; i < w->plan.nodes; i++)
 		for (unsigned k = 0; k < w->plan.nodes; k++)
-			if (w->machines[i].is_quarantined[k])
+			if (!machine_trusts(&w->machines[i], k))
 				return true;
 	return false;
 }

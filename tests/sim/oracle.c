@@ -192,6 +192,7 @@ static void truth_push(struct machine *m, uint64_t index,
 	o->truths[o->n_truths++] = (struct truth){
 		.term = r->term,
 		.digest = r->digest,
+		.commit_term = m->disk.term,
 		.chain = digest64_seed(link, sizeof(link), chain),
 		.type = r->type,
 	};
@@ -252,7 +253,8 @@ void oracle_truncate(struct machine *m, uint64_t index)
 	if (!r || index > o->n_truths)
 		return;
 	const struct truth *t = &o->truths[index - 1];
-	if (t->term == r->term && t->digest == r->digest)
+	if (t->term == r->term && t->digest == r->digest &&
+	    t->commit_term <= m->disk.term)
 		world_violation(w, m, "the committed entry %llu is truncated",
 				U(index));
 }

@@ -20,7 +20,8 @@ struct world;
 /* A committed entry. */
 struct truth {
 	uint64_t term, digest;
-	uint64_t chain; /* of the state after it */
+	uint64_t commit_term; /* of the leader that committed it */
+	uint64_t chain;       /* of the state after it */
 	uint64_t proposal;
 	enum log_type type;
 };
@@ -79,8 +80,9 @@ void oracle_commit(struct machine *m, uint64_t index);
 /* The state takes one entry; updates it. */
 void oracle_apply(struct machine *m, struct sim_state *s, uint64_t index,
 		  const struct record *r);
-/* When it is asked for: an entry that is committed by others between that and
- * its end is no loss, nobody counts this node's copy any more. */
+/* When it is asked for: what others commit between that and its end was not
+ * counted here any more. Nor is it a loss when this node is still in a term
+ * before the one in which the entry was committed: it was not asked then. */
 void oracle_truncate(struct machine *m, uint64_t index);
 void oracle_hard_state(struct machine *m, uint64_t term, uint64_t vote);
 void oracle_install(struct machine *m, const struct replica_image *image);
