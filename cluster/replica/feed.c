@@ -199,6 +199,10 @@ bool feed_result(struct replica *r, struct peer *p,
 		f->mode = FEED_STREAM;
 	if (!is_caught_up(r, p))
 		return true;
+	/* libraft leaves its snapshot state only when the match rises. */
+	struct raft_progress *pr = &r->raft.leader_state.progress[at];
+	if (pr->match_index >= pr->snapshot_index)
+		pr->match_index = pr->snapshot_index - 1;
 	result->last_log_index = f->match;
 	feed_stop(p);
 	return false;
