@@ -131,13 +131,9 @@ static int env_create(const struct env_config *cfg, struct err *e)
 	if (snprintf(tmp, sizeof(tmp), "%s.new", cfg->path) >= (int)sizeof(tmp))
 		return err_set(e, ERR_LIMIT, "path too long: %s", cfg->path);
 	snprintf(data, sizeof(data), "%s/data.mdb", tmp);
-	snprintf(parent, sizeof(parent), "%s", cfg->path);
-	char *slash = strrchr(parent, '/');
-	if (slash && slash != parent)
-		*slash = '\0';
-	else
-		snprintf(parent, sizeof(parent), "%s", slash ? "/" : ".");
-	int rc = file_remove_dir(tmp, e);
+	int rc = file_parent(parent, cfg->path, e);
+	if (!rc)
+		rc = file_remove_dir(tmp, e);
 	if (rc)
 		return rc;
 	if (mkdir(tmp, 0700))

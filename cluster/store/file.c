@@ -19,6 +19,22 @@ int file_path(char *buf, const char *dir, const char *name, struct err *e)
 	return 0;
 }
 
+int file_parent(char *buf, const char *path, struct err *e)
+{
+	size_t len = strlen(path);
+	if (len >= FILE_PATH_MAX)
+		return err_set(e, ERR_LIMIT, "path too long: %s", path);
+	memcpy(buf, path, len + 1);
+	char *slash = strrchr(buf, '/');
+	if (!slash)
+		snprintf(buf, FILE_PATH_MAX, ".");
+	else if (slash == buf)
+		slash[1] = '\0';
+	else
+		*slash = '\0';
+	return 0;
+}
+
 int file_error(struct err *e, const char *verb, const char *path)
 {
 	int cause = errno;

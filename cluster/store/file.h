@@ -15,6 +15,8 @@ enum { FILE_PATH_MAX = 4096 };
 
 /* dir/name into buf of FILE_PATH_MAX bytes. ERR_LIMIT when it is too long. */
 int file_path(char *buf, const char *dir, const char *name, struct err *e);
+/* The directory a path lies in, into buf of FILE_PATH_MAX bytes. ERR_LIMIT. */
+int file_parent(char *buf, const char *path, struct err *e);
 /* Like err_set with ERR_IO or ERR_PERMISSION, from errno. */
 int file_error(struct err *e, const char *verb, const char *path);
 

@@ -79,16 +79,15 @@ static int slot_write(struct hard_state *h, uint64_t sequence, uint64_t term,
 static int create(const char *path, struct err *e)
 {
 	char dir[FILE_PATH_MAX];
-	snprintf(dir, sizeof(dir), "%s", path);
-	char *slash = strrchr(dir, '/');
-	if (!slash || slash == dir)
-		return err_set(e, ERR_INVALID, "%s: no directory", path);
-	*slash = '\0';
+	int rc = file_parent(dir, path, e);
+	if (rc)
+		return rc;
+	const char *slash = strrchr(path, '/');
 	uint8_t image[FILE_BYTES];
 	slot_build(image, 0, 0, 0);
 	slot_build(image + SLOT_BYTES, 1, 0, 0);
 	struct file_new f;
-	int rc = file_new_begin(&f, dir, slash + 1, e);
+	rc = file_new_begin(&f, dir, slash ? slash + 1 : path, e);
 	if (!rc)
 		rc = file_new_write(&f, image, sizeof(image), e);
 	if (!rc)

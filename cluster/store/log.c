@@ -74,8 +74,7 @@ void log_close(struct log_store *s)
 	free(s);
 }
 
-/* -- the queue ----------------------------------------------------------------
- */
+/* -- the queue --------------------------------------------------------- */
 
 static struct log_request *request_new(enum request_kind kind, size_t n,
 				       uint64_t ticket)
@@ -179,8 +178,7 @@ void log_forget(struct log_store *s, uint64_t index)
 	enqueue(s, r);
 }
 
-/* -- any thread
- * ---------------------------------------------------------------- */
+/* -- any thread -------------------------------------------------------- */
 
 void log_bounds(struct log_store *s, struct log_bounds *out)
 {

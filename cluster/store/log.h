@@ -84,8 +84,7 @@ int log_open(struct log_store **out, const struct log_config *cfg,
  * NULL is allowed. */
 void log_close(struct log_store *s);
 
-/* -- owner's thread: ordered requests, each ends with a log_done ------------
- */
+/* -- owner's thread: ordered requests, each ends with a log_done ------- */
 /* n entries with consecutive indexes, the first one right behind the last one
  * queued (a gap stops the process). The entries array is copied, the payloads
  * are borrowed until the completion. */
@@ -101,7 +100,7 @@ void log_reset(struct log_store *s, uint64_t index, uint64_t term,
  * No completion; never deletes the newest record. */
 void log_forget(struct log_store *s, uint64_t index);
 
-/* -- any thread ------------------------------------------------------------ */
+/* -- any thread -------------------------------------------------------- */
 /* As of the last commit. */
 void log_bounds(struct log_store *s, struct log_bounds *out);
 /* The quota is filled beyond LIMIT_LOG_FULL_PERCENT, or the disk has no room

@@ -25,8 +25,7 @@ static MDB_val key_val(uint8_t key[LOG_KEY_BYTES], uint64_t index)
 	return (MDB_val){LOG_KEY_BYTES, key};
 }
 
-/* -- the four requests
- * ---------------------------------------------------------- */
+/* -- the four requests ------------------------------------------------- */
 
 static void do_append(struct commit *c, const struct log_request *r)
 {
@@ -126,8 +125,7 @@ static void do_forget_step(struct commit *c, size_t n_max)
 		c->is_meta_changed = true;
 }
 
-/* -- one commit
- * ------------------------------------------------------------------ */
+/* -- one commit -------------------------------------------------------- */
 
 static void commit_begin(struct log_store *s, struct commit *c)
 {
@@ -248,8 +246,7 @@ static void write_batch(struct log_store *s, struct log_request *batch)
 		publish(s, s->bounds_txn);
 }
 
-/* -- the thread
- * -------------------------------------------------------------------- */
+/* -- the thread -------------------------------------------------------- */
 
 /* Detach what fits into one commit, at least one request. Under lock. */
 static struct log_request *take(struct log_store *s)
@@ -312,8 +309,7 @@ int log_env_reset(struct env *env, uint64_t index, uint64_t term, struct err *e)
 	return rc ? env_error(e, rc, "reset log") : 0;
 }
 
-/* -- at open
- * -------------------------------------------------------------------------- */
+/* -- at open ----------------------------------------------------------- */
 
 static int load_edge(MDB_cursor *cursor, MDB_cursor_op op, uint64_t *index,
 		     struct err *e)

@@ -37,8 +37,7 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* -- one transaction
- * -------------------------------------------------------------- */
+/* -- one transaction --------------------------------------------------- */
 
 struct batch {
 	MDB_txn *txn;
@@ -147,8 +146,7 @@ static void apply_batch(struct state_store *s, uint64_t target)
 	tell(s, index);
 }
 
-/* -- the thread
- * ----------------------------------------------------------------------- */
+/* -- the thread -------------------------------------------------------- */
 
 static void wait_until(struct state_store *s, int64_t deadline_us)
 {
@@ -186,8 +184,7 @@ static void *state_main(void *ctx)
 	return NULL;
 }
 
-/* -- open and close
- * ------------------------------------------------------------------- */
+/* -- open and close ---------------------------------------------------- */
 
 static void init_sync(struct state_store *s)
 {
@@ -253,9 +250,7 @@ void state_close(struct state_store *s)
 	free(s);
 }
 
-/* -- callers
- * -----------------------------------------------------------------------------
- */
+/* -- callers ----------------------------------------------------------- */
 
 void state_commit(struct state_store *s, uint64_t index)
 {

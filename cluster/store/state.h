@@ -76,21 +76,20 @@ int state_open(struct state_store **out, const struct state_config *cfg,
  * log. */
 void state_close(struct state_store *s);
 
-/* -- owner's thread -------------------------------------------------------- */
+/* -- owner's thread ---------------------------------------------------- */
 /* Entries up to index are committed and durable in the log: apply them. */
 void state_commit(struct state_store *s, uint64_t index);
 /* Read-only kv of the last durable state for the length of fn. */
 void state_read(struct state_store *s, void (*fn)(const struct kv *, void *),
 		void *ctx);
 
-/* -- any thread ------------------------------------------------------------ */
+/* -- any thread -------------------------------------------------------- */
 /* Durable. Gives a reference to conf. */
 void state_point(struct state_store *s, struct state_point *out);
 /* As log_is_full, for the quota and the disk of the state. */
 bool state_is_full(struct state_store *s);
 
-/* -- images: the whole state at one point, as one file ----------------------
- */
+/* -- images: the whole state at one point, as one file ----------------- */
 /* Write a compact copy of the last durable state to path, verified and synced.
  * point: what it stands at (gives a reference to conf). Blocks for as long as
  * the copy takes: any thread but the loop. */

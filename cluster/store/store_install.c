@@ -52,7 +52,12 @@ int install_prepare(const char *dir, const char *image, struct err *e)
 		return file_error(e, "create", p.fresh);
 	if (rename(image, p.data))
 		return file_error(e, "move the image to", p.data);
-	if ((rc = file_sync_dir(p.fresh, e)))
+	/* Both ends of the move: a marker that outlives it would promise an
+	 * image that is not there. */
+	char parent[FILE_PATH_MAX];
+	if ((rc = file_sync_dir(p.fresh, e)) ||
+	    (rc = file_parent(parent, image, e)) ||
+	    (rc = file_sync_dir(parent, e)))
 		return rc;
 	return file_sync_dir(dir, e);
 }
@@ -150,43 +155,6 @@ static int reset_log(const char *path, uint64_t index, uint64_t term,
 	return rc;
 }
 
-int store_install_finish(const char *dir, struct err *e)
-{
-	struct paths p;
-	uint64_t index = 0, term = 0;
-	int rc = paths_of(&p, dir, e);
-	if (rc)
-		return rc;
-	if (file_exists(p.marker)) {
-		if ((rc = marker_read(p.marker, &index, &term, e)))
-			return rc;
-		/* It can be seen; it must also stay before the swap begins. */
-		if ((rc = file_sync_dir(dir, e)) ||
-		    (rc = install_swap(dir, e)) ||
-		    (rc = reset_log(p.log, index, term, e)))
-			return rc;
-		log_event(LOG_INFO, "install_finished", "index=%" PRIu64,
-			  index);
-	}
-	/* Without a marker only what no install ever needed is swept. */
-	return install_finish(dir, e);
-}
-
-/* -- on a running store
- * --------------------------------------------------------------- */
-
-static int dir_of_state(char *buf, const struct state_store *s, struct err *e)
-{
-	static const char name[] = "/state";
-	size_t len = strlen(s->path), cut = sizeof(name) - 1;
-	if (len <= cut || strcmp(s->path + len - cut, name) != 0)
-		return err_set(e, ERR_INVALID,
-			       "%s is not the state of a data directory",
-			       s->path);
-	snprintf(buf, FILE_PATH_MAX, "%.*s", (int)(len - cut), s->path);
-	return 0;
-}
-
 static int check_image(const char *path, uint64_t index, uint64_t term,
 		       struct err *e)
 {
@@ -200,6 +168,56 @@ static int check_image(const char *path, uint64_t index, uint64_t term,
 			       "%s stands at %" PRIu64 " of term %" PRIu64
 			       ", not at %" PRIu64 " of term %" PRIu64,
 			       path, point.index, point.term, index, term);
+	return 0;
+}
+
+/* What the marker promises is there: swap, look, and only then empty the log.
+ */
+static int resume(const char *dir, const struct paths *p, struct err *e)
+{
+	uint64_t index = 0, term = 0;
+	char data[FILE_PATH_MAX];
+	int rc = marker_read(p->marker, &index, &term, e);
+	/* It can be seen; it must also stay before the swap begins. */
+	if (!rc)
+		rc = file_sync_dir(dir, e);
+	if (!rc)
+		rc = install_swap(dir, e);
+	if (!rc)
+		rc = file_path(data, p->state, "data.mdb", e);
+	if (!rc)
+		rc = check_image(data, index, term, e);
+	if (!rc)
+		rc = reset_log(p->log, index, term, e);
+	if (!rc)
+		log_event(LOG_INFO, "install_finished", "index=%" PRIu64,
+			  index);
+	return rc;
+}
+
+int store_install_finish(const char *dir, struct err *e)
+{
+	struct paths p;
+	int rc = paths_of(&p, dir, e);
+	if (!rc && file_exists(p.marker))
+		rc = resume(dir, &p, e);
+	if (rc)
+		return rc;
+	/* Without a marker only what no install ever needed is swept. */
+	return install_finish(dir, e);
+}
+
+/* -- on a running store ------------------------------------------------ */
+
+static int dir_of_state(char *buf, const struct state_store *s, struct err *e)
+{
+	static const char name[] = "/state";
+	size_t len = strlen(s->path), cut = sizeof(name) - 1;
+	if (len <= cut || strcmp(s->path + len - cut, name) != 0)
+		return err_set(e, ERR_INVALID,
+			       "%s is not the state of a data directory",
+			       s->path);
+	snprintf(buf, FILE_PATH_MAX, "%.*s", (int)(len - cut), s->path);
 	return 0;
 }
 
