@@ -102,8 +102,7 @@ bool disk_watches_fd(int fd)
 	return disk_watches_path(path);
 }
 
-/* -- sectors
- * --------------------------------------------------------------------- */
+/* -- sectors ----------------------------------------------------------- */
 
 static struct file *file_of(int fd)
 {
@@ -202,9 +201,7 @@ void disk_synced_range(int fd, off_t at, size_t len)
 	keep_size(f);
 }
 
-/* -- names
- * ---------------------------------------------------------------------------
- */
+/* -- names ------------------------------------------------------------- */
 
 static ino_t parent_of(const char *path)
 {
@@ -319,8 +316,7 @@ void disk_synced(int fd)
 	keep_size(f);
 }
 
-/* -- the cut
- * -------------------------------------------------------------------------- */
+/* -- the cut ----------------------------------------------------------- */
 
 static void undo_name(const struct name_op *op)
 {

@@ -15,20 +15,28 @@ void model_init(struct model *m)
 void model_clear(struct model *m)
 {
 	free(m->terms);
+	free(m->committed);
 	*m = (struct model){0};
 }
 
-/* -- what the worker says
- * ----------------------------------------------------------- */
+/* -- what the worker says ---------------------------------------------- */
 
-static void set_term(struct model *m, uint64_t index, uint64_t term)
+static void reach(struct model *m, uint64_t index)
 {
-	if (index >= m->n_terms_max) {
-		m->n_terms_max = 2 * index + 1024;
-		m->terms = mem_grow(m->terms,
-				    m->n_terms_max * sizeof(m->terms[0]));
-	}
-	m->terms[index] = term;
+	if (index < m->n_terms_max)
+		return;
+	m->n_terms_max = 2 * index + 1024;
+	size_t bytes = m->n_terms_max * sizeof(m->terms[0]);
+	m->terms = mem_grow(m->terms, bytes);
+	m->committed = mem_grow(m->committed, bytes);
+}
+
+static void commit(struct model *m, uint64_t index, uint64_t term)
+{
+	CHECK(index == m->commit + 1);
+	reach(m, index);
+	m->committed[index] = term;
+	m->commit = index;
 }
 
 /* One request of the log has happened. */
@@ -37,8 +45,9 @@ static void perform(struct model *m, const struct mark *r)
 	switch ((enum mark_kind)r->kind) {
 	case MARK_APPEND:
 		CHECK(r->b == m->last + 1);
+		reach(m, r->b + r->c);
 		for (uint64_t i = 0; i < r->c; i++)
-			set_term(m, r->b + i, r->d);
+			m->terms[r->b + i] = r->d;
 		m->last += r->c;
 		break;
 	case MARK_TRUNCATE:
@@ -94,9 +103,11 @@ void model_mark(struct model *m, const struct mark *mark)
 		m->pins[m->pin_begun[0]] = m->pin_begun[1];
 		m->is_pin_begun = false;
 		break;
+	case MARK_INSTALL:
+		m->applied_max = mark->b;
+		/* fall through */
 	case MARK_APPEND:
 	case MARK_TRUNCATE:
-	case MARK_INSTALL:
 		CHECK(m->n_pending < MODEL_PENDING_MAX);
 		m->pending[m->n_pending++] = *mark;
 		break;
@@ -105,14 +116,23 @@ void model_mark(struct model *m, const struct mark *mark)
 		break;
 	case MARK_INSTALL_OK:
 		acknowledge(m, m->n_pending);
+		m->applied = m->applied_max;
+		break;
+	case MARK_LEAD:
+		/* Said before the donor had it: it may come again. */
+		CHECK(mark->b <= m->commit + 1);
+		m->commit = mark->b - 1;
+		for (uint64_t i = 0; i < mark->c; i++)
+			commit(m, mark->b + i, mark->d);
 		break;
 	case MARK_FORGET:
 		if (mark->a > m->forget)
 			m->forget = mark->a;
 		break;
 	case MARK_COMMIT:
-		if (mark->a > m->commit)
-			m->commit = mark->a;
+		while (m->commit < mark->a)
+			commit(m, m->commit + 1, m->terms[m->commit + 1]);
+		m->applied_max = mark->a;
 		break;
 	case MARK_APPLIED:
 		m->applied = mark->a;
@@ -120,8 +140,7 @@ void model_mark(struct model *m, const struct mark *mark)
 	}
 }
 
-/* -- what is there
- * ------------------------------------------------------------------- */
+/* -- what is there ----------------------------------------------------- */
 
 static bool fits(const struct model *m, const struct log_bounds *b,
 		 const uint64_t *found)
@@ -201,23 +220,29 @@ static int judge_state(struct model *m, struct script *s, struct err *e)
 	uint64_t chain = 0, count = 0, want = 0;
 	state_point(s->state, &p);
 	blob_unref(p.conf);
-	if (p.index < m->applied || p.index > m->commit)
+	if (p.index < m->applied || p.index > m->applied_max)
 		return err_set(e, ERR_CORRUPT,
 			       "the state stands at %" PRIu64 ", told %" PRIu64
 			       ", committed %" PRIu64,
-			       p.index, m->applied, m->commit);
+			       p.index, m->applied, m->applied_max);
+	/* It goes on with the next entry, or behind the image. */
+	if (p.index < m->first - 1 || p.index > m->last)
+		return err_set(e, ERR_CORRUPT,
+			       "the state stands at %" PRIu64
+			       ", the log has [%" PRIu64 ", %" PRIu64 "]",
+			       p.index, m->first, m->last);
 	script_read_chain(s->state, &chain, &count);
 	for (uint64_t i = 1; i <= p.index; i++) {
-		struct log_entry entry = script_entry(i, m->terms[i], buf);
+		struct log_entry entry = script_entry(i, m->committed[i], buf);
 		want = script_chain(want, &entry);
 	}
 	if (count != p.index || chain != want ||
-	    (p.index && p.term != m->terms[p.index]))
+	    (p.index && p.term != m->committed[p.index]))
 		return err_set(e, ERR_CORRUPT,
 			       "the state at %" PRIu64 " holds %" PRIu64
 			       " entries, or others than the log had",
 			       p.index, count);
-	m->applied = m->commit = p.index;
+	m->applied = m->applied_max = p.index;
 	return 0;
 }
 

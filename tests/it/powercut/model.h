@@ -8,18 +8,19 @@
 enum { MODEL_PENDING_MAX = 64, MODEL_PEERS = 4 };
 
 struct model {
-	/* The log as acknowledged: terms of its entries, by index. What is
-	 * committed never changes again, so old terms stay here for the chain.
-	 */
-	uint64_t *terms;
+	/* Terms by index: of the log as acknowledged, and of what was committed
+	 * anywhere, which never changes again. */
+	uint64_t *terms, *committed;
 	size_t n_terms_max;
 	uint64_t base_index, base_term, last;
-	uint64_t first;           /* acknowledged; forgetting may be ahead */
-	uint64_t forget;          /* asked for */
-	uint64_t commit, applied; /* told to the state; told by it */
+	uint64_t first;       /* acknowledged; forgetting may be ahead */
+	uint64_t forget;      /* asked for */
+	uint64_t commit;      /* committed has terms up to here */
+	uint64_t applied_max; /* the state was told, or given as an image */
+	uint64_t applied;     /* it has said */
 	struct mark pending[MODEL_PENDING_MAX]; /* begun, in order */
 	size_t n_pending;
-	/* Term and vote, acknowledged and begun. */
+	/* Term and vote, pins of peers: acknowledged and begun. */
 	uint64_t hard[2], hard_begun[2];
 	uint64_t pins[MODEL_PEERS], pin_begun[2];
 	bool is_hard_begun, is_pin_begun;

@@ -34,8 +34,7 @@ uint64_t script_chain(uint64_t chain, const struct log_entry *entry)
 			     chain * 31 + entry->index * 17 + entry->term);
 }
 
-/* -- the machine
- * ------------------------------------------------------------------- */
+/* -- the machine ------------------------------------------------------- */
 
 static const struct bytes CHAIN = {(const uint8_t *)"chain", 5};
 
@@ -87,8 +86,7 @@ void script_read_chain(struct state_store *state, uint64_t *chain,
 	*count = values.count;
 }
 
-/* -- open and close
- * ------------------------------------------------------------------ */
+/* -- open and close ---------------------------------------------------- */
 
 static void no_wake(void *ctx)
 {

@@ -26,6 +26,7 @@ enum mark_kind {
 	MARK_FORGET,   /* a index */
 	MARK_COMMIT,   /* a index */
 	MARK_APPLIED,  /* a index */
+	MARK_LEAD,     /* b first index, c count, d term: committed elsewhere */
 	MARK_INSTALL,  /* b index, c term; then MARK_INSTALL_OK */
 	MARK_INSTALL_OK
 };

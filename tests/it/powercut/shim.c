@@ -129,6 +129,26 @@ static void leave(void)
 	errno = saved;
 }
 
+/* A child does it when this process is dead: a thread that still looks at a map
+ * while its file gets shorter would die of that, and the cut with it. The lock
+ * is never given back: nobody writes any more. The driver waits for the end of
+ * the pipe that the child has inherited. */
+static void cut(void)
+{
+	pid_t victim = getpid();
+	pid_t child = fork();
+	if (child == 0) {
+		kill(victim, SIGKILL);
+		/* Another parent: not one thread is left. */
+		while (getppid() == victim)
+			usleep(100);
+		disk_cut(seed);
+		_exit(0);
+	}
+	for (;;)
+		pause();
+}
+
 /* One more sync is due. False: it fails instead. */
 static bool sync_may_go_on(void)
 {
@@ -137,17 +157,12 @@ static bool sync_may_go_on(void)
 		errno = EIO;
 		return false;
 	}
-	if (n_syncs != cut_at)
-		return true;
-	/* The lock is never given back: nobody writes any more. */
-	disk_cut(seed);
-	kill(getpid(), SIGKILL);
-	for (;;)
-		pause();
+	if (n_syncs == cut_at)
+		cut();
+	return true;
 }
 
-/* -- writes
- * ----------------------------------------------------------------------- */
+/* -- writes ------------------------------------------------------------ */
 
 static bool is_synced_by_itself(int fd)
 {
@@ -257,8 +272,7 @@ EXPORT int fallocate64(int fd, int mode, off_t at, off_t len)
 	return fallocate(fd, mode, at, len);
 }
 
-/* -- syncs
- * -------------------------------------------------------------------------- */
+/* -- syncs ------------------------------------------------------------- */
 
 static int sync_fd(int fd)
 {
@@ -279,9 +293,7 @@ EXPORT int fdatasync(int fd)
 	return enter_fd(fd) ? sync_fd(fd) : real.fdatasync(fd);
 }
 
-/* -- names
- * ---------------------------------------------------------------------------
- */
+/* -- names ------------------------------------------------------------- */
 
 static int open_any(const char *path, int flags, mode_t mode)
 {
