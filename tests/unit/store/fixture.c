@@ -129,8 +129,7 @@ void fixture_close_state(struct fixture *f)
 	fixture_close_log(f);
 }
 
-/* -- entries
- * -------------------------------------------------------------------------- */
+/* -- entries ----------------------------------------------------------- */
 
 static void fill(uint8_t *p, uint64_t index, uint64_t term, size_t len)
 {
@@ -182,8 +181,7 @@ void fixture_append(struct fixture *f, uint64_t first, uint64_t last,
 	free(entries);
 }
 
-/* -- waiting
- * -------------------------------------------------------------------------- */
+/* -- waiting ----------------------------------------------------------- */
 
 void fixture_drain(struct fixture *f)
 {
@@ -252,8 +250,7 @@ void fixture_wait_first(struct fixture *f, uint64_t first)
 	} while (b.first_index != first);
 }
 
-/* -- looking
- * -------------------------------------------------------------------------- */
+/* -- looking ----------------------------------------------------------- */
 
 void fixture_check_log(struct fixture *f, uint64_t first, uint64_t last,
 		       uint64_t term)
@@ -315,8 +312,7 @@ void fixture_flip(const char *dir, size_t offset, unsigned bit)
 	close(fd);
 }
 
-/* -- children
- * ------------------------------------------------------------------------- */
+/* -- children ---------------------------------------------------------- */
 
 int fixture_child(void (*fn)(void *), void *ctx, char *text, size_t text_max)
 {

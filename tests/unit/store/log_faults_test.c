@@ -15,8 +15,7 @@
 #include "cluster/store/log_record.h"
 #include "fixture.h"
 
-/* -- misuse stops the process
- * ---------------------------------------------------- */
+/* -- misuse stops the process ------------------------------------------ */
 
 static void append_with_gap(void *ctx)
 {
@@ -74,8 +73,7 @@ static void test_all_behind_the_forgotten_is_never_truncated(void **state)
 		fixture_child(truncate_behind_forgotten, f, NULL, 0)));
 }
 
-/* -- damage
- * ------------------------------------------------------------------------- */
+/* -- damage ------------------------------------------------------------ */
 
 static void test_a_damaged_record_is_not_served(void **state)
 {
@@ -227,8 +225,7 @@ static void test_a_file_that_is_no_database_is_refused(void **state)
 	assert_int_equal(open_code(f, &e), ERR_CORRUPT);
 }
 
-/* -- a full disk
- * ---------------------------------------------------------------------- */
+/* -- a full disk ------------------------------------------------------- */
 
 /* The limit of a file's size plays the full disk. */
 static void fill_disk(void *ctx)
@@ -270,9 +267,7 @@ static void test_a_full_disk_shows_before_it_stops_the_node(void **state)
 	fixture_check_log(f, 1, b.last_index, 1);
 }
 
-/* -- kill -9
- * ------------------------------------------------------------------------------
- */
+/* -- kill -9 ----------------------------------------------------------- */
 
 struct load {
 	struct fixture *f;

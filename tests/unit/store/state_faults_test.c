@@ -44,8 +44,7 @@ static void with_rows(struct fixture *f, uint64_t n)
 	fixture_wait_applied(f, n);
 }
 
-/* -- damage
- * ------------------------------------------------------------------------ */
+/* -- damage ------------------------------------------------------------ */
 
 static void offset_of_row(const struct kv *kv, void *ctx)
 {
@@ -206,8 +205,7 @@ static void test_a_damaged_log_record_stops_the_node(void **state)
 	assert_int_equal(p.index, 0);
 }
 
-/* -- a used-up quota
- * -------------------------------------------------------------------- */
+/* -- a used-up quota --------------------------------------------------- */
 
 static void fill(void *ctx)
 {
@@ -236,9 +234,7 @@ static void test_the_quota_of_the_state_shows_and_then_stops(void **state)
 	assert_non_null(strstr(text, "the quota is used up; raise it"));
 }
 
-/* -- kill -9
- * -------------------------------------------------------------------------------
- */
+/* -- kill -9 ----------------------------------------------------------- */
 
 struct load {
 	struct fixture *f;

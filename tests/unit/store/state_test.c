@@ -189,9 +189,7 @@ static void test_commits_are_gathered(void **state)
 	assert_in_range(took_us, 0, 2000000);
 }
 
-/* -- the kv
- * ----------------------------------------------------------------------------
- */
+/* -- the kv ------------------------------------------------------------ */
 
 /* The same random operations on the store's kv and on one in memory. */
 struct twin {
