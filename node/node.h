@@ -135,6 +135,7 @@ int start_replica(struct node *n, struct err *e);
 /* -- lead.c ---------------------------------------------------------------- */
 /* State, term or leader changed; view is fresh. */
 void lead_changed(struct node *n, const struct replica_view *before);
+void lead_peer_up(struct node *n, uint64_t peer);
 void lead_peer_down(struct node *n, uint64_t peer);
 void lead_propose(struct node *n);
 void lead_fate(struct node *n, uint64_t tag, int code);

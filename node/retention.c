@@ -1,10 +1,7 @@
+#include "node/retention.h"
+
 #include "base/log.h"
 #include "node/node.h"
-
-/* The log may fill half of its quota; beyond, the oldest entries go. The other
- * half is what a burst may take before proposals are refused. Entries that the
- * state has not durably applied stay whatever their number: a restart replays
- * them. */
 
 enum { RETENTION_US = 5000 };
 
@@ -13,23 +10,20 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static void forget(struct node *n, const struct log_bounds *b)
+uint64_t retention_target(const struct log_bounds *bounds, uint64_t safe_index)
 {
-	uint64_t safe = smaller(n->view.applied_index, n->view.commit_index);
-	uint64_t held = b->last_index - b->first_index + 1;
-	size_t half = b->bytes_max / 2;
+	size_t half = bounds->bytes_max / 2;
+	uint64_t first = bounds->first_index, last = bounds->last_index;
 
-	if (b->bytes_used <= half || b->last_index < b->first_index ||
-	    safe < b->first_index + LIMIT_RAFT_TRAILING_MIN)
-		return;
-	/* As many as the excess would be at their average size; the next look
+	if (bounds->bytes_used <= half || last < first ||
+	    safe_index < first + LIMIT_RAFT_TRAILING_MIN)
+		return 0;
+	/* As many as the excess would be at the average size; the next look
 	 * corrects it. */
-	uint64_t excess =
-		(uint64_t)((double)held * (double)(b->bytes_used - half) /
-			   (double)b->bytes_used);
-	uint64_t to = smaller(b->first_index + excess,
-			      safe - LIMIT_RAFT_TRAILING_MIN);
-	log_forget(n->log, to);
+	double share = (double)(bounds->bytes_used - half) /
+		       (double)bounds->bytes_used;
+	uint64_t excess = (uint64_t)((double)(last - first + 1) * share);
+	return smaller(first + excess, safe_index - LIMIT_RAFT_TRAILING_MIN);
 }
 
 void retention_turn(struct node *n)
@@ -51,5 +45,8 @@ void retention_turn(struct node *n)
 			  bounds.bytes_used, bounds.bytes_max);
 	n->is_full = is_full;
 	replica_set_full(n->replica, is_full);
-	forget(n, &bounds);
+	uint64_t to = retention_target(
+		&bounds, smaller(n->view.applied_index, n->view.commit_index));
+	if (to)
+		log_forget(n->log, to);
 }

@@ -1,0 +1,62 @@
+#include "node/retention.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "proto/limits.h"
+
+static struct log_bounds bounds(uint64_t first, uint64_t last, size_t used)
+{
+	return (struct log_bounds){.first_index = first,
+				   .last_index = last,
+				   .bytes_used = used,
+				   .bytes_max = 1000};
+}
+
+static void test_half_full_keeps_everything(void **state)
+{
+	struct log_bounds b = bounds(1, 1000, 500);
+
+	assert_int_equal(retention_target(&b, 1000), 0);
+}
+
+static void test_excess_goes_by_average_size(void **state)
+{
+	struct log_bounds b = bounds(1001, 2000, 1000);
+
+	/* Half of what is there is too much. */
+	assert_int_equal(retention_target(&b, 2000), 1501);
+	b.bytes_used = 501;
+	assert_int_equal(retention_target(&b, 2000), 1002);
+}
+
+static void test_what_is_not_applied_stays(void **state)
+{
+	struct log_bounds b = bounds(1001, 2000, 1000);
+
+	assert_int_equal(retention_target(&b, 1200),
+			 1200 - LIMIT_RAFT_TRAILING_MIN);
+	assert_int_equal(retention_target(&b, 1001), 0);
+	assert_int_equal(retention_target(&b, 0), 0);
+}
+
+static void test_empty_log_has_nothing_to_forget(void **state)
+{
+	struct log_bounds b = bounds(2001, 2000, 900);
+
+	assert_int_equal(retention_target(&b, 5000), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_half_full_keeps_everything),
+		cmocka_unit_test(test_excess_goes_by_average_size),
+		cmocka_unit_test(test_what_is_not_applied_stays),
+		cmocka_unit_test(test_empty_log_has_nothing_to_forget),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
