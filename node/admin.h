@@ -54,6 +54,7 @@ struct admin {
 	struct arena arena;            /* of the request that is being read */
 	uint8_t *scratch;              /* a command that is being packed */
 	size_t scratch_cap;
+	int64_t look_us; /* for deadlines: not before */
 };
 
 void admin_open(struct admin *a);

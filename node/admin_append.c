@@ -8,6 +8,9 @@
  * The highest bit is the node's own (NODE_TAG_OWN). */
 enum { TAG_VALUE_BITS = 16, TAG_PLACE_BITS = 16 };
 
+/* How exact the deadlines of requests are. */
+enum { LOOK_US = 5000 };
+
 _Static_assert(LIMIT_APPEND_VALUES < 1 << TAG_VALUE_BITS, "a value fits");
 _Static_assert(ADMIN_APPENDS < 1 << TAG_PLACE_BITS, "a place fits");
 
@@ -173,6 +176,9 @@ void admin_fate(struct node *n, uint64_t tag, int code, uint64_t index)
 
 void admin_append_turn(struct node *n, int64_t now_us)
 {
+	if (now_us < n->admin.look_us)
+		return;
+	n->admin.look_us = now_us + LOOK_US;
 	for (size_t i = 0; i < ADMIN_APPENDS; i++) {
 		struct append_call *call = &n->admin.appends[i];
 		if (call->is_used && call->request &&

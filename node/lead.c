@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "cluster/core/command.h"
 #include "node/node.h"
+#include "node/notify.h"
 
 /* What a leader proposes without being asked: the cluster's name, what an
  * election took, the incarnations of members. */
@@ -144,6 +145,12 @@ void lead_fate(struct node *n, uint64_t tag, int code)
 }
 
 /* -- elections ------------------------------------------------------------- */
+void lead_peer_up(struct node *n, uint64_t peer)
+{
+	if (peer == n->view.leader_id)
+		n->lead.election.lost_us = 0; /* it was only the connection */
+}
+
 void lead_peer_down(struct node *n, uint64_t peer)
 {
 	if (peer == n->view.leader_id)
@@ -179,9 +186,6 @@ void lead_changed(struct node *n, const struct replica_view *before)
 	if (now->state == REPLICA_CANDIDATE &&
 	    before->state != REPLICA_CANDIDATE) {
 		el->stood_us = node_now_us(n);
-		/* No broken connection told us: silence did, unseen. */
-		if (el->lost_us > el->stood_us)
-			el->lost_us = 0;
 	}
 	if (now->state == REPLICA_LEADER && before->state != REPLICA_LEADER)
 		begin_leading(n);
@@ -189,6 +193,9 @@ void lead_changed(struct node *n, const struct replica_view *before)
 		*el = (struct election){.is_told = true};
 	if (now->leader_id && now->leader_id != before->leader_id)
 		metric_add(n->stats.leader_changes, 1);
+	notify_status("%s, term %llu, leader %s", state_name(now->state),
+		      (unsigned long long)now->term,
+		      members_name(&n->members, now->leader_id));
 	log_event(LOG_INFO, "raft_state", "state=%s term=%llu leader=%s",
 		  state_name(now->state), (unsigned long long)now->term,
 		  members_name(&n->members, now->leader_id));

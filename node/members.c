@@ -194,6 +194,9 @@ void members_heard(struct node *n, const struct wire_hello *hello)
 	f->recorded_us = hello->recorded;
 	f->is_retired = is_retired(&n->members, f->id, f->incarnation);
 	member->term = hello->term;
+	/* Let in before the state was read. */
+	if (f->is_retired)
+		wire_drop_peer(n->wire, f->id);
 	members_refresh(n);
 	start_consider(n);
 	lead_propose(n);
@@ -209,6 +212,7 @@ void members_up(struct node *n, uint64_t peer)
 	log_event(LOG_INFO, "peer_up", "member=%s", member->name);
 	if (n->replica)
 		replica_peer_up(n->replica, peer);
+	lead_peer_up(n, peer);
 }
 
 void members_down(struct node *n, uint64_t peer)

@@ -73,10 +73,15 @@ static void take_wire(struct node *n, struct wire_note *w)
 			replica_recv(n->replica, w->peer, w->frame);
 		break;
 	case NOTE_WIRE_UP:
-		members_up(n, w->peer);
+		if (w->channel == WIRE_RAFT)
+			members_up(n, w->peer);
 		break;
 	case NOTE_WIRE_DOWN:
-		members_down(n, w->peer);
+		/* When a process dies both channels break; bulk alone may just
+		 * have been closed for its silence, and that is no reason for
+		 * an election. */
+		if (w->channel == WIRE_RAFT)
+			members_down(n, w->peer);
 		break;
 	case NOTE_WIRE_HELLO:
 		members_heard(n, &w->hello);

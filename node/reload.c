@@ -34,7 +34,7 @@ static void needs_restart(const char *setting)
 {
 	log_event(LOG_WARN, "reload_ignored",
 		  "setting=%s why=\"it takes effect at the next start\"",
-		  setting);
+		  LOG_Q(setting));
 }
 
 static void tell_ignored(const struct node_config *old,
@@ -79,6 +79,8 @@ static void reload_tls(struct node *n, const struct node_config *new)
 	else
 		log_event(LOG_INFO, "tls_reloaded", "cert=%s",
 			  LOG_Q(new->tls.cert));
+	if (n->config.admin.listen.host)
+		needs_restart("tls of admin.listen");
 }
 
 void reload_config(struct node *n)
