@@ -83,8 +83,7 @@ const struct config_field *node_config_fields(void);
 /* The id of a node is made of its name; never 0. */
 uint64_t node_config_id(const char *name);
 
-/* -- config_derive.c ---------------------------------------------------------
- */
+/* -- config_derive.c ------------------------------------------------------- */
 /* Fill in what follows from other settings (own address, file paths, ids) and
  * check what no single setting can show. */
 void node_config_derive(struct node_config *cfg, const char *path,

@@ -38,8 +38,7 @@ static uint64_t hash_cluster(const struct node_config *cfg)
 	return value;
 }
 
-/* -- files ------------------------------------------------------------------
- */
+/* -- files ----------------------------------------------------------------- */
 
 /* Relative to the folder of the node file: a service has no working directory
  * worth the name. */
@@ -92,8 +91,7 @@ static void check_socket(const struct node_config *cfg,
 			    SOCKET_PATH_MAX);
 }
 
-/* -- members ----------------------------------------------------------------
- */
+/* -- members --------------------------------------------------------------- */
 
 static struct config_place member_place(const struct node_config *cfg,
 					const char *name)
@@ -187,8 +185,7 @@ static void derive_listen(struct node_config *cfg)
 			       "default: own address of members");
 }
 
-/* -- what may be reached from outside ----------------------------------------
- */
+/* -- what may be reached from outside -------------------------------------- */
 
 static void check_plain(const struct node_config *cfg,
 			const struct config_address *address,

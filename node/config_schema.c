@@ -149,8 +149,7 @@ static void read_value(struct walk *w, const struct config_field *field,
 				       at.target));
 }
 
-/* -- blocks and names --------------------------------------------------------
- */
+/* -- blocks and names ------------------------------------------------------ */
 
 static void read_table(struct walk *w, const struct config_field *fields,
 		       const struct yaml_node *mapping, struct spot at);

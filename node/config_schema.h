@@ -55,8 +55,7 @@ void config_schema_read(const struct config_field *fields,
 const struct config_field *config_schema_find(const struct config_field *fields,
 					      const char *path);
 
-/* -- config_print.c ----------------------------------------------------------
- */
+/* -- config_print.c -------------------------------------------------------- */
 /* A definition with every value that is in effect and where it came from; it
  * reads back as the same. file names the definition in the remarks. */
 void config_settings_print(const struct config_settings *s, const char *file,

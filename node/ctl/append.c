@@ -98,7 +98,7 @@ static void on_fates(struct append *a, const struct link_answer *answer)
 	/* An answer to something else says nothing about these values. */
 	for (size_t i = 0; i < a->n; i++) {
 		if (is_fitting)
-			put_fate(a, r->append->fates[i]->code,
+			put_fate(a, link_code(r->append->fates[i]->code),
 				 r->append->fates[i]->index);
 		else
 			put_fate(a, ERR_UNKNOWN_FATE, 0);
@@ -280,8 +280,8 @@ const struct ctl_command command_log_append = {
 	.args = "[VALUE... | -]",
 	.summary = "append values to the change log",
 	.detail = "Prints the index at which each value was committed. A value "
-		  "that was refused is\nnot in the log; one whose fate is "
-		  "unknown may be: look before you repeat it.\nWith '-' values "
+		  "that was refused is not in the log; one whose fate is "
+		  "unknown may be: look before you repeat it. With '-' values "
 		  "are read from standard input, one a line.",
 	.flags = flags,
 	.examples = examples,

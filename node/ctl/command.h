@@ -51,8 +51,7 @@ const char *command_nearest(const char *noun, const char *verb);
 enum { COMMAND_NAME_MAX = 64 };
 void command_name(const struct ctl_command *command, char separator, char *buf);
 
-/* -- help.c ------------------------------------------------------------------
- */
+/* -- help.c ---------------------------------------------------------------- */
 void help_overview(FILE *out);
 void help_command(const struct ctl_command *command, FILE *out);
 /* The verbs of a noun. */

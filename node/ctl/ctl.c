@@ -9,8 +9,7 @@
 #include "base/check.h"
 #include "node/ctl/command.h"
 
-/* -- what went wrong --------------------------------------------------------
- */
+/* -- what went wrong ------------------------------------------------------- */
 
 int ctl_exit_of(int err_code)
 {
@@ -107,8 +106,7 @@ static void show_failure(const struct ctl *c)
 	fputc('\n', err);
 }
 
-/* -- what people read -------------------------------------------------------
- */
+/* -- what people read ------------------------------------------------------ */
 
 __attribute__((format(printf, 2, 0))) static void
 say(const struct ctl *c, const char *fmt, va_list args)
@@ -184,8 +182,7 @@ int ctl_confirm(struct ctl *c, const char *effect)
 	return ctl_fail(c, &e, NULL);
 }
 
-/* -- one run ----------------------------------------------------------------
- */
+/* -- one run --------------------------------------------------------------- */
 
 static void setup_output(struct ctl *c)
 {

@@ -185,7 +185,7 @@ const struct ctl_command command_events = {
 	.args = "",
 	.summary = "elections, members and other events of the cluster",
 	.detail = "DETECT is the time from the last sign of life of the old "
-		  "leader to the suspicion,\nELECT from there to the new one.",
+		  "leader to the suspicion, ELECT from there to the new one.",
 	.flags = flags,
 	.examples = examples,
 	.risk = RISK_READ,

@@ -93,7 +93,7 @@ const struct ctl_command command_explain = {
 	.args = "[CODE | SETTING]",
 	.summary = "what an error code or a setting of the node file means",
 	.detail = "Without an argument it lists all codes. Settings are named "
-		  "by their path, such as\nadmin.socket or members.n1.",
+		  "by their path, such as admin.socket or members.n1.",
 	.examples = examples,
 	.risk = RISK_READ,
 	.args_max = 1,

@@ -19,24 +19,16 @@ static const char exit_codes[] =
 	"  7  a wait ran out; the work goes on in the cluster\n"
 	"  --follow and --watch end with 0 when interrupted.\n";
 
-/* A name and its text, broken between words, under each other. */
-static void put_entry(const char *name, const char *text, FILE *out)
+/* Words from column on, later lines from indent on. */
+static void put_words(const char *text, size_t column, size_t indent, FILE *out)
 {
-	size_t column = (size_t)fprintf(out, "  %-*s", NAME_WIDTH, name);
-	if (column >= TEXT_COLUMN) {
-		fputc('\n', out);
-		column = 0;
-	}
+	bool is_first = true;
 	while (*text) {
 		size_t len = strcspn(text, " ");
-		if (column + 1 + len > LINE_WIDTH) {
-			fputc('\n', out);
-			column = 0;
-		}
-		if (column < TEXT_COLUMN) {
-			fprintf(out, "%*s", (int)(TEXT_COLUMN - column), "");
-			column = TEXT_COLUMN;
-		} else {
+		if (!is_first && column + 1 + len > LINE_WIDTH) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (!is_first) {
 			fputc(' ', out);
 			column++;
 		}
@@ -44,8 +36,21 @@ static void put_entry(const char *name, const char *text, FILE *out)
 		column += len;
 		text += len;
 		text += strspn(text, " ");
+		is_first = false;
 	}
 	fputc('\n', out);
+}
+
+/* A name and its text beside it, or below when the name is long. */
+static void put_entry(const char *name, const char *text, FILE *out)
+{
+	int used = fprintf(out, "  %-*s", NAME_WIDTH, name);
+	if (used >= TEXT_COLUMN) {
+		fputc('\n', out);
+		used = 0;
+	}
+	fprintf(out, "%*s", TEXT_COLUMN - used, "");
+	put_words(text, TEXT_COLUMN, TEXT_COLUMN, out);
 }
 
 static void put_flag(const struct ctl_flag *f, FILE *out)
@@ -86,8 +91,8 @@ void help_overview(FILE *out)
 		put_summary(commands[i], out);
 	put_flags("Flags of all commands", options_global, out);
 	fprintf(out,
-		"\nA flag with a value can also be set in the environment: "
-		"SYNODCTL_ENDPOINT, SYNODCTL_CA, ...\n\n%s\n"
+		"\nA flag with a value can also be set in the environment, as\n"
+		"SYNODCTL_ENDPOINT or SYNODCTL_CA.\n\n%s\n"
 		"Help on one command: synodctl help NOUN [VERB]\n",
 		exit_codes);
 }
@@ -99,8 +104,10 @@ void help_command(const struct ctl_command *command, FILE *out)
 	fprintf(out, "synodctl %s: %s\n\nUsage: synodctl %s%s%s%s\n", name,
 		command->summary, name, command->flags ? " [FLAGS]" : "",
 		command->args[0] ? " " : "", command->args);
-	if (command->detail)
-		fprintf(out, "\n%s\n", command->detail);
+	if (command->detail) {
+		fputc('\n', out);
+		put_words(command->detail, 0, 0, out);
+	}
 	if (command->risk == RISK_DISRUPTIVE)
 		fprintf(out, "\nDisruptive: it moves work and loses nothing. "
 			     "It asks first; --yes does not.\n");

@@ -9,8 +9,7 @@
 #include "base/thread.h"
 #include "proto/codec.h"
 
-/* -- the door ---------------------------------------------------------------
- */
+/* -- the door -------------------------------------------------------------- */
 
 /* A socket that is not there will not come: say so at once. */
 static int check_socket(const char *url, struct err *e)
@@ -54,8 +53,7 @@ static void door_ops_hang_up(void *connection)
 const struct link_ops link_door = {door_ops_dial, door_ops_call,
 				   door_ops_hang_up};
 
-/* -- endpoints --------------------------------------------------------------
- */
+/* -- endpoints ------------------------------------------------------------- */
 
 static bool has_scheme(const char *url)
 {
@@ -150,8 +148,7 @@ void link_close(struct link *l)
 	l->n_ends = 0;
 }
 
-/* -- one call ---------------------------------------------------------------
- */
+/* -- one call -------------------------------------------------------------- */
 
 static void hint_unreachable(const struct link_end *end,
 			     struct link_answer *out)
@@ -190,16 +187,21 @@ static int dial(struct link *l, struct link_end *end, int timeout_ms,
 	return rc;
 }
 
+int link_code(int code)
+{
+	bool is_known = code == 0 || (code > ERR__BASE && code < ERR__END);
+	return is_known ? code : ERR_SYSTEM;
+}
+
 /* A problem is an answer too: it becomes the error, its hint the hint. */
 static int take_problem(struct link_answer *out)
 {
 	const Synod__Admin__Problem *p = out->response->problem;
 	if (!p)
 		return 0;
-	/* The code is a number of the node's build; one we do not know must
-	 * still be an error. */
-	int code = p->code < 0 && p->code > ERR__BASE - 1000 ? p->code
-							     : ERR_SYSTEM;
+	int code = link_code(p->code);
+	if (code == 0)
+		code = ERR_SYSTEM; /* a problem without a code is one */
 	err_set(&out->e, code, "%s", p->text[0] ? p->text : err_sentence(code));
 	snprintf(out->hint, sizeof out->hint, "%s", p->hint);
 	protobuf_c_message_free_unpacked(&out->response->base, NULL);
@@ -285,8 +287,7 @@ int link_call_any(struct link *l, const Synod__Admin__Request *request,
 	return rc;
 }
 
-/* -- all at once ------------------------------------------------------------
- */
+/* -- all at once ----------------------------------------------------------- */
 
 struct parallel {
 	struct thread thread;

@@ -66,6 +66,8 @@ int link_call_any(struct link *l, const Synod__Admin__Request *request,
 /* Ask all at once; out has n_ends answers. */
 void link_call_all(struct link *l, const Synod__Admin__Request *request,
 		   int timeout_ms, struct link_answer *out);
+/* A code of a node: one that this build does not know is still an error. */
+int link_code(int code);
 void link_answer_clear(struct link_answer *a);
 
 #endif

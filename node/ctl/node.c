@@ -6,8 +6,7 @@
 #include "node/ctl/command.h"
 #include "node/ctl/watch.h"
 
-/* -- list -------------------------------------------------------------------
- */
+/* -- list ------------------------------------------------------------------ */
 
 static int draw_list(struct ctl *c)
 {
@@ -51,7 +50,7 @@ const struct ctl_command command_node_list = {
 	.args = "",
 	.summary = "the members and their figures",
 	.detail = "A '-' stands for what the nodes that were asked do not "
-		  "know; name more endpoints\nto see the figures of more "
+		  "know; name more endpoints to see the figures of more "
 		  "nodes.",
 	.flags = list_flags,
 	.examples = list_examples,
@@ -59,8 +58,7 @@ const struct ctl_command command_node_list = {
 	.run = run_list,
 };
 
-/* -- transfer-leader --------------------------------------------------------
- */
+/* -- transfer-leader ------------------------------------------------------- */
 
 static const struct column transfer_columns[] = {
 	{"to", "LEADER", COLUMN_TEXT, 0},

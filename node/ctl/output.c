@@ -55,8 +55,7 @@ static bool is_shown(const struct output *o, const struct column *column)
 	return o->format == OUTPUT_WIDE || !(column->flags & COLUMN_IS_WIDE);
 }
 
-/* -- table ------------------------------------------------------------------
- */
+/* -- table ----------------------------------------------------------------- */
 
 static void table_begin(struct output *o)
 {
@@ -140,9 +139,12 @@ static void keep_widths(struct output *o)
 	struct libscols_iter *i = scols_new_iter(SCOLS_ITER_FORWARD);
 	struct libscols_column *column = NULL;
 	CHECK(i);
-	while (scols_table_next_column(o->table, i, &column) == 0)
-		scols_column_set_whint(column,
-				       (double)scols_column_get_width(column));
+	while (scols_table_next_column(o->table, i, &column) == 0) {
+		int flags = scols_column_get_flags(column);
+		size_t width = scols_column_get_width(column);
+		scols_column_set_whint(column, (double)width);
+		scols_column_set_flags(column, flags | SCOLS_FL_STRICTWIDTH);
+	}
 	scols_free_iter(i);
 }
 
@@ -158,8 +160,7 @@ void output_flush(struct output *o)
 	fflush(o->file);
 }
 
-/* -- json -------------------------------------------------------------------
- */
+/* -- json ------------------------------------------------------------------ */
 
 static json_t *json_of(const struct column *column, const struct cell *cell)
 {
@@ -230,8 +231,7 @@ static json_t *json_envelope(const struct output *o, const char *command,
 	return all;
 }
 
-/* -- tsv and name -----------------------------------------------------------
- */
+/* -- tsv and name ---------------------------------------------------------- */
 
 static void tsv_header(struct output *o)
 {
@@ -274,8 +274,7 @@ static void tsv_row(struct output *o, const struct cell *cells)
 	fputc('\n', o->file);
 }
 
-/* -- all of them ------------------------------------------------------------
- */
+/* -- all of them ----------------------------------------------------------- */
 
 void output_begin(struct output *o, const struct column *columns, size_t n)
 {

@@ -100,8 +100,7 @@ struct cell cell_text(const char *text); /* NULL: null */
 struct cell cell_number(uint64_t number);
 struct cell cell_none(void);
 
-/* -- output_text.c: values as text -------------------------------------------
- */
+/* -- output_text.c: values as text ----------------------------------------- */
 enum { OUTPUT_TEXT_MAX = 64 };
 /* "3.1 GiB", "6h12m", "1.2 ms"; buf has OUTPUT_TEXT_MAX. */
 void output_put_bytes(uint64_t bytes, char *buf);

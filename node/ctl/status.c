@@ -126,8 +126,8 @@ static const struct ctl_flag flags[] = {
 static const char *const examples[] = {
 	"synodctl status",
 	"synodctl status --watch=2s",
-	"synodctl status --exit-code -o json --endpoint "
-	"ipc:///run/n1.sock,ipc:///run/n2.sock",
+	"synodctl status --endpoint ipc:///run/n1.sock,ipc:///run/n2.sock",
+	"synodctl status --exit-code -o json",
 	NULL,
 };
 
@@ -136,7 +136,7 @@ const struct ctl_command command_status = {
 	.args = "",
 	.summary = "is the cluster well, and if not, what to do",
 	.detail = "A node knows little of the others. With several endpoints "
-		  "all of them are asked\nand each tells of itself.",
+		  "all of them are asked and each tells of itself.",
 	.flags = flags,
 	.examples = examples,
 	.risk = RISK_READ,

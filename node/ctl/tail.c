@@ -256,7 +256,7 @@ const struct ctl_command command_log_tail = {
 	.args = "",
 	.summary = "entries of the change log",
 	.detail = "Only committed entries are shown. Values that are not UTF-8 "
-		  "text are shown in hex\n(value_hex in json).",
+		  "text are shown in hex (value_hex in json).",
 	.flags = flags,
 	.examples = examples,
 	.risk = RISK_READ,

@@ -133,8 +133,7 @@ size_t view_count_voters(const struct view *v, bool is_reachable_only)
 	return n;
 }
 
-/* -- rows -------------------------------------------------------------------
- */
+/* -- rows ------------------------------------------------------------------ */
 
 const struct column view_columns[] = {
 	{"name", "NODE", COLUMN_TEXT, 0},
