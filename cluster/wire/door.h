@@ -37,8 +37,9 @@ struct door_config {
 };
 
 int door_open(struct door **out, const struct door_config *cfg, struct err *e);
-/* Takes request and response. Owner's thread. After door_close has begun the
- * answer is dropped. */
+/* Takes request and response; NULL: no answer, for a request that is found when
+ * the node stops. Owner's thread. After door_close the answer is dropped; each
+ * request must come here all the same, it holds memory of the door. */
 void door_reply(struct door_request *rq, struct blob *response);
 void door_close(struct door *d); /* NULL is allowed */
 
@@ -57,12 +58,14 @@ struct door_client_config {
 };
 int door_dial(struct door_client **out, const struct door_client_config *cfg,
 	      struct err *e);
-/* One call, blocking. Gives the response frame. ERR_TIMEOUT: the fate of the
- * request is unknown. */
+/* One call, blocking. Gives the response frame. ERR_NETWORK: not sent, so it did
+ * not happen. ERR_TIMEOUT (no answer in time) and ERR_UNKNOWN_FATE (the
+ * connection broke before the answer): it may have happened. */
 int door_call(struct door_client *c, struct bytes request, int timeout_ms,
 	      struct blob **response, struct err *e);
 /* Start a call; done runs on an nng thread, once, with a frame to own or NULL
- * and an ERR_ code. ERR_BUSY when n_parallel calls are under way. */
+ * and an ERR_ code as of door_call. It may start the next call, and must not
+ * block or hang up. ERR_BUSY when n_parallel calls are under way. */
 int door_start(struct door_client *c, struct bytes request, int timeout_ms,
 	       void (*done)(void *ctx, int code, struct blob *response),
 	       void *ctx);

@@ -1,15 +1,13 @@
-/* The node's side of the door: one REP socket, LIMIT_DOOR_REQUESTS contexts.
+/* The node's side of the door.
  *
- *               request came          door_reply           answer went
- *   receiving ───────────────▶ working ─────────▶ sending ─────────────┐
- *       ▲                                                              │
- *       └──────────────────────────────────────────────────────────────┘
+ *             request came          door_reply           answer went
+ *   free ───────────────▶ working ─────────▶ sending ─────────────▶ free
  *
- * A slot (context and operation) is always in exactly one of the three, and the
- * one who ends a state starts the next: so a slot needs no lock. A client that
- * vanished is no special case: nng takes the answer and throws it away. */
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/rep.h>
+ * A client that has vanished leaves its slots: at once those that send, with
+ * their answer those that work. When all slots are taken a connection is read
+ * no further: its next request is parked until one is free, and what comes
+ * behind it waits in the kernel. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,173 +16,359 @@
 #include "base/check.h"
 #include "cluster/wire/door.h"
 #include "cluster/wire/wire_address.h"
+#include "cluster/wire/wire_listener.h"
+#include "cluster/wire/wire_reaper.h"
+#include "cluster/wire/wire_stream.h"
 #include "cluster/wire/wire_tls.h"
 #include "proto/limits.h"
 
-enum { DOOR_MODE = 0660, DOOR_NNG_HEADER_BYTES = 64 };
+/* The number of a request, chosen by the client, that its answer carries. In
+ * the REQ protocol its highest bit is set: without it a frame would be one that
+ * passed a device, and there are none here. */
+enum { ID_BYTES = 4, ID_MARK = 0x80 };
+enum { DOOR_MODE = 0660 };
 
-enum slot_state { SLOT_RECEIVING, SLOT_WORKING, SLOT_SENDING };
+enum slot_state { SLOT_FREE, SLOT_WORKING, SLOT_SENDING };
 
 struct door_slot {
-	struct door *door;
-	nng_ctx ctx;
-	nng_aio *aio;
-	bool has_ctx;
+	struct door *door; /* never changes */
 	enum slot_state state;
+	struct door_conn *conn; /* NULL: the client has gone */
+	uint8_t id[ID_BYTES];
+	struct blob *response;  /* until the stream takes it */
+	struct door_slot *next; /* free, or the next answer of conn */
+};
+
+struct door_conn {
+	struct door *door;          /* never changes */
+	struct wire_stream *stream; /* NULL: the place is free */
+	bool is_local, is_ready;
+	struct door_slot *sending; /* whose answer is on its way */
+	struct door_slot *head, **tail;
+	struct blob *parked;
+	uint8_t parked_id[ID_BYTES];
+	struct door_conn *next_parked;
+};
+
+struct door_port {
+	struct door *door;
+	struct wire_listener listener;
+	bool is_local;
 };
 
 struct door {
 	struct mailbox *owner;
-	nng_socket socket;
-	nng_listener ipc, remote;
 	nng_tls_config *tls;
-	bool has_socket, has_ipc;
-	atomic_uint n_clients;
+	struct door_port ipc, remote;
+	struct wire_reaper reaper;
 	/* One for the door, one for each request that the owner holds: who
 	 * takes the last one away frees the door. */
 	atomic_uint refs;
-	atomic_bool is_closed;
+
+	pthread_mutex_t lock; /* guards what follows */
+	bool is_closed;
 	struct door_slot slots[LIMIT_DOOR_REQUESTS];
+	struct door_slot *free;
+	struct door_conn conns[LIMIT_DOOR_CLIENTS];
+	struct door_conn *parked, **parked_tail;
 };
+
+static void lock(struct door *d)
+{
+	CHECK(pthread_mutex_lock(&d->lock) == 0);
+}
+
+static void unlock(struct door *d)
+{
+	CHECK(pthread_mutex_unlock(&d->lock) == 0);
+}
 
 static void release(struct door *d)
 {
-	if (atomic_fetch_sub(&d->refs, 1) == 1)
-		free(d);
+	if (atomic_fetch_sub(&d->refs, 1) > 1)
+		return;
+	CHECK(pthread_mutex_destroy(&d->lock) == 0);
+	free(d);
 }
 
-static void receive(struct door_slot *s)
-{
-	s->state = SLOT_RECEIVING;
-	nng_aio_set_timeout(s->aio, NNG_DURATION_INFINITE);
-	nng_ctx_recv(s->ctx, s->aio);
-}
+/* -- slots: under lock ----------------------------------------------------- */
 
-/* True when the owner has it now. */
-static bool deliver(struct door_slot *s, nng_msg *m)
+/* Give the request to the owner. False when its mailbox is full: only the owner
+ * can write an answer, so the client is told in the one way that is left. */
+static bool hand_over(struct door_slot *s, struct door_conn *c,
+		      const uint8_t id[ID_BYTES], struct blob *frame)
 {
 	struct door *d = s->door;
 	struct door_request *rq = mem_zero(1, sizeof *rq);
 
 	rq->note.kind = NOTE_DOOR_REQUEST;
-	rq->note.size_bytes = sizeof *rq + nng_msg_len(m);
-	rq->frame = blob_copy(nng_msg_body(m), nng_msg_len(m));
+	rq->note.size_bytes = sizeof *rq + frame->len;
+	rq->frame = frame;
 	rq->slot = s;
-	rq->is_local =
-		d->has_ipc &&
-		nng_listener_id(nng_pipe_listener(nng_msg_get_pipe(m))) ==
-			nng_listener_id(d->ipc);
+	rq->is_local = c->is_local;
 	s->state = SLOT_WORKING;
+	s->conn = c;
+	memcpy(s->id, id, ID_BYTES);
 	atomic_fetch_add(&d->refs, 1);
 	if (mailbox_post(d->owner, &rq->note))
 		return true;
-	atomic_fetch_sub(&d->refs, 1); /* never the last one: the door's own */
-	blob_unref(rq->frame);
+	atomic_fetch_sub(&d->refs, 1); /* never the last: the door has one */
+	blob_unref(frame);
 	free(rq);
+	s->state = SLOT_FREE;
+	s->conn = NULL;
+	wire_stream_break(c->stream);
 	return false;
 }
 
-static void received(struct door_slot *s)
+static struct door_conn *unpark(struct door *d)
 {
-	nng_msg *m = nng_aio_get_msg(s->aio);
+	struct door_conn *c = d->parked;
 
-	nng_aio_set_msg(s->aio, NULL);
-	bool is_taken = deliver(s, m);
-	/* The owner is flooded. Only the owner can write an answer, so the
-	 * client is told in the one way that is left. */
-	if (!is_taken)
-		nng_pipe_close(nng_msg_get_pipe(m));
-	nng_msg_free(m);
-	if (!is_taken)
-		receive(s);
+	d->parked = c->next_parked;
+	if (!d->parked)
+		d->parked_tail = &d->parked;
+	c->next_parked = NULL;
+	return c;
 }
 
-static void slot_done(void *arg)
+/* The slot is free: who waits longest gets it. */
+static void free_slot(struct door_slot *s)
 {
-	struct door_slot *s = arg;
-	int rv = nng_aio_result(s->aio);
+	struct door *d = s->door;
 
-	if (s->state == SLOT_SENDING && rv) {
-		nng_msg_free(nng_aio_get_msg(s->aio));
-		nng_aio_set_msg(s->aio, NULL);
+	s->state = SLOT_FREE;
+	s->conn = NULL;
+	while (d->parked && !d->is_closed) {
+		struct door_conn *c = unpark(d);
+		struct blob *frame = c->parked;
+
+		c->parked = NULL;
+		bool is_taken = hand_over(s, c, c->parked_id, frame);
+		wire_stream_resume(c->stream);
+		if (is_taken)
+			return;
 	}
-	if (rv == NNG_ECLOSED || rv == NNG_ECANCELED)
-		return; /* the door closes */
-	if (s->state == SLOT_RECEIVING && rv == 0)
-		received(s);
-	else
-		receive(s);
+	s->next = d->free;
+	d->free = s;
 }
+
+static void pump(struct door_conn *c)
+{
+	struct door_slot *s = c->head;
+
+	if (!c->is_ready || c->sending || !s)
+		return;
+	c->head = s->next;
+	if (!c->head)
+		c->tail = &c->head;
+	struct blob *response = s->response;
+	s->response = NULL;
+	c->sending = s;
+	wire_stream_send(c->stream, (struct bytes){s->id, ID_BYTES}, response);
+}
+
+static void forget_parked(struct door_conn *c)
+{
+	struct door *d = c->door;
+	struct door_conn **at = &d->parked;
+
+	if (!c->parked)
+		return;
+	while (*at != c)
+		at = &(*at)->next_parked;
+	*at = c->next_parked;
+	if (!*at)
+		d->parked_tail = at;
+	c->next_parked = NULL;
+	blob_unref(c->parked);
+	c->parked = NULL;
+}
+
+static void lose(struct door_conn *c)
+{
+	struct door *d = c->door;
+
+	forget_parked(c);
+	wire_reaper_give(&d->reaper, c->stream);
+	c->stream = NULL;
+	c->is_ready = false;
+	c->sending = c->head = NULL;
+	for (size_t i = 0; i < LIMIT_DOOR_REQUESTS; i++) {
+		struct door_slot *s = &d->slots[i];
+
+		if (s->conn != c)
+			continue;
+		s->conn = NULL;
+		if (s->state != SLOT_SENDING)
+			continue;
+		blob_unref(s->response);
+		s->response = NULL;
+		free_slot(s);
+	}
+}
+
+/* -- events of a stream: nng threads --------------------------------------- */
+
+static void on_ready(void *ctx, struct wire_stream *stream)
+{
+	struct door_conn *c = ctx;
+
+	lock(c->door);
+	if (c->stream == stream) {
+		c->is_ready = true;
+		pump(c);
+	}
+	unlock(c->door);
+}
+
+static void park(struct door_conn *c, const uint8_t *id, struct blob *frame)
+{
+	struct door *d = c->door;
+
+	CHECK(!c->parked);
+	c->parked = frame;
+	memcpy(c->parked_id, id, ID_BYTES);
+	*d->parked_tail = c;
+	d->parked_tail = &c->next_parked;
+}
+
+/* Takes frame. False: it is parked. */
+static bool take_request(struct door_conn *c, const uint8_t *id,
+			 struct blob *frame)
+{
+	struct door *d = c->door;
+	struct door_slot *s = d->free;
+
+	if (!s) {
+		park(c, id, frame);
+		return false;
+	}
+	d->free = s->next;
+	s->next = NULL;
+	if (!hand_over(s, c, id, frame))
+		free_slot(s);
+	return true;
+}
+
+static bool on_received(void *ctx, struct wire_stream *stream, struct bytes id,
+			struct blob *frame)
+{
+	struct door_conn *c = ctx;
+	bool goes_on = true;
+
+	if (!(id.data[0] & ID_MARK)) {
+		blob_unref(frame);
+		wire_stream_break(stream);
+		return true;
+	}
+	lock(c->door);
+	if (c->stream == stream && !c->door->is_closed)
+		goes_on = take_request(c, id.data, frame);
+	else
+		blob_unref(frame);
+	unlock(c->door);
+	return goes_on;
+}
+
+static void on_sent(void *ctx, struct wire_stream *stream)
+{
+	struct door_conn *c = ctx;
+
+	lock(c->door);
+	if (c->stream == stream) {
+		struct door_slot *s = c->sending;
+
+		c->sending = NULL;
+		free_slot(s);
+		pump(c);
+	}
+	unlock(c->door);
+}
+
+static void on_broken(void *ctx, struct wire_stream *stream, int rv)
+{
+	struct door_conn *c = ctx;
+
+	lock(c->door);
+	if (c->stream == stream)
+		lose(c);
+	unlock(c->door);
+}
+
+static const struct wire_stream_events events = {
+	.ready = on_ready,
+	.received = on_received,
+	.sent = on_sent,
+	.broken = on_broken,
+};
+
+static struct door_conn *free_conn(struct door *d)
+{
+	for (size_t i = 0; i < LIMIT_DOOR_CLIENTS; i++)
+		if (!d->conns[i].stream)
+			return &d->conns[i];
+	return NULL;
+}
+
+static void on_accepted(void *ctx, nng_stream *raw)
+{
+	struct door_port *p = ctx;
+	struct door *d = p->door;
+	struct wire_stream_config cfg = {
+		.events = &events,
+		.role = WIRE_ROLE_REP,
+		.peer_role = WIRE_ROLE_REQ,
+		.is_ipc = p->is_local,
+		.prefix_bytes = ID_BYTES,
+		.len_max = LIMIT_FRAME_BYTES,
+	};
+
+	lock(d);
+	struct door_conn *c = free_conn(d);
+	if (c) {
+		cfg.ctx = c;
+		c->is_local = p->is_local;
+		c->tail = &c->head;
+		c->stream = wire_stream_new(raw, &cfg);
+		wire_stream_start(c->stream);
+	}
+	unlock(d);
+	if (!c) {
+		nng_stream_close(raw);
+		nng_stream_free(raw);
+	}
+}
+
+/* -- the owner ------------------------------------------------------------- */
 
 void door_reply(struct door_request *rq, struct blob *response)
 {
 	struct door_slot *s = rq->slot;
 	struct door *d = s->door;
-	nng_msg *m;
+	struct door_conn *c;
 
+	lock(d);
 	CHECK(s->state == SLOT_WORKING);
-	if (response && !atomic_load(&d->is_closed)) {
-		CHECK(nng_msg_alloc(&m, response->len) == 0);
-		memcpy(nng_msg_body(m), response->data, response->len);
+	c = s->conn;
+	if (c && response && !d->is_closed) {
 		s->state = SLOT_SENDING;
-		nng_aio_set_timeout(s->aio, LIMIT_SEND_MS);
-		nng_aio_set_msg(s->aio, m);
-		nng_ctx_send(s->ctx, s->aio);
-	} else if (!atomic_load(&d->is_closed)) {
-		receive(s);
+		s->response = response;
+		s->next = NULL;
+		*c->tail = s;
+		c->tail = &s->next;
+		pump(c);
+	} else {
+		blob_unref(response);
+		free_slot(s);
 	}
-	blob_unref(response);
+	unlock(d);
 	blob_unref(rq->frame);
 	free(rq);
 	release(d);
 }
 
-static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
-{
-	struct door *d = arg;
-
-	if (event == NNG_PIPE_EV_REM_POST)
-		atomic_fetch_sub(&d->n_clients, 1);
-	else if (atomic_fetch_add(&d->n_clients, 1) >= LIMIT_DOOR_CLIENTS)
-		nng_pipe_close(pipe);
-}
-
-/* -- opening --------------------------------------------------------------- */
-
-static int open_slots(struct door *d)
-{
-	int rv = 0;
-
-	for (size_t i = 0; i < LIMIT_DOOR_REQUESTS && !rv; i++) {
-		struct door_slot *s = &d->slots[i];
-
-		s->door = d;
-		rv = nng_ctx_open(&s->ctx, d->socket);
-		s->has_ctx = rv == 0;
-		if (rv == 0)
-			rv = nng_aio_alloc(&s->aio, slot_done, s);
-	}
-	return rv;
-}
-
-static int open_socket(struct door *d, struct err *e)
-{
-	int rv = nng_rep0_open(&d->socket);
-
-	d->has_socket = rv == 0;
-	if (rv == 0)
-		rv = nng_pipe_notify(d->socket, NNG_PIPE_EV_ADD_PRE, pipe_event,
-				     d);
-	if (rv == 0)
-		rv = nng_pipe_notify(d->socket, NNG_PIPE_EV_REM_POST,
-				     pipe_event, d);
-	if (rv == 0)
-		rv = open_slots(d);
-	if (rv)
-		return err_set(e, ERR_SYSTEM, "open the door: %s",
-			       nng_strerror(rv));
-	return 0;
-}
+/* -- opening and closing --------------------------------------------------- */
 
 /* nng removes what is in the way of a socket when nobody listens there, even
  * a file that is no socket. */
@@ -212,23 +396,20 @@ static int ipc_failed(const char *path, int rv, struct err *e)
 static int open_ipc(struct door *d, const char *path, struct err *e)
 {
 	char url[WIRE_URL_MAX];
+	struct wire_listener_config cfg = {
+		.url = url,
+		.ipc_mode = DOOR_MODE,
+		.accepted = on_accepted,
+		.ctx = &d->ipc,
+	};
 	int rc = wire_ipc_url(url, path, e);
 
 	if (rc == 0)
 		rc = check_in_the_way(path, e);
 	if (rc)
 		return rc;
-	int rv = nng_listener_create(&d->ipc, d->socket, url);
-	if (rv == 0)
-		rv = nng_listener_set_int(d->ipc, NNG_OPT_IPC_PERMISSIONS,
-					  DOOR_MODE);
-	if (rv == 0)
-		rv = nng_listener_set_size(d->ipc, NNG_OPT_RECVMAXSZ,
-					   LIMIT_FRAME_BYTES +
-						   DOOR_NNG_HEADER_BYTES);
-	if (rv == 0)
-		rv = nng_listener_start(d->ipc, 0);
-	d->has_ipc = rv == 0;
+	d->ipc.is_local = true;
+	int rv = wire_listener_open(&d->ipc.listener, &cfg);
 	return rv ? ipc_failed(path, rv, e) : 0;
 }
 
@@ -242,26 +423,6 @@ static int make_tls(struct door *d, const struct wire_tls *tls, struct err *e)
 	rc = wire_pem_server(&pem, &d->tls, e);
 	wire_pem_clear(&pem);
 	return rc;
-}
-
-static int start_remote(struct door *d, const char *url)
-{
-	int rv = nng_listener_create(&d->remote, d->socket, url);
-
-	if (rv == 0)
-		rv = nng_listener_set_size(d->remote, NNG_OPT_RECVMAXSZ,
-					   LIMIT_FRAME_BYTES +
-						   DOOR_NNG_HEADER_BYTES);
-	if (rv == 0)
-		rv = nng_listener_set_bool(d->remote, NNG_OPT_TCP_NODELAY,
-					   true);
-	if (rv == 0)
-		rv = nng_listener_set_bool(d->remote, NNG_OPT_TCP_KEEPALIVE,
-					   true);
-	if (rv == 0 && d->tls)
-		rv = nng_listener_set_ptr(d->remote, NNG_OPT_TLS_CONFIG,
-					  d->tls);
-	return rv ? rv : nng_listener_start(d->remote, 0);
 }
 
 static int open_remote(struct door *d, const struct door_config *cfg,
@@ -281,20 +442,42 @@ static int open_remote(struct door *d, const struct door_config *cfg,
 		rc = make_tls(d, &cfg->tls, e);
 	if (rc)
 		return rc;
-	int rv = start_remote(d, url);
+	int rv = wire_listener_open(&d->remote.listener,
+				    &(struct wire_listener_config){
+					    .url = url,
+					    .tls = d->tls,
+					    .accepted = on_accepted,
+					    .ctx = &d->remote,
+				    });
 	if (rv)
 		return err_set(e, ERR_NETWORK, "listen at %s: %s", url,
 			       nng_strerror(rv));
 	return 0;
 }
 
-int door_open(struct door **out, const struct door_config *cfg, struct err *e)
+static struct door *make(struct mailbox *owner)
 {
 	struct door *d = mem_zero(1, sizeof *d);
 
-	d->owner = cfg->owner;
+	d->owner = owner;
+	d->ipc.door = d->remote.door = d;
+	d->parked_tail = &d->parked;
 	atomic_init(&d->refs, 1);
-	int rc = open_socket(d, e);
+	CHECK(pthread_mutex_init(&d->lock, NULL) == 0);
+	for (size_t i = 0; i < LIMIT_DOOR_CLIENTS; i++)
+		d->conns[i].door = d;
+	for (size_t i = 0; i < LIMIT_DOOR_REQUESTS; i++) {
+		d->slots[i].door = d;
+		free_slot(&d->slots[i]);
+	}
+	return d;
+}
+
+int door_open(struct door **out, const struct door_config *cfg, struct err *e)
+{
+	struct door *d = make(cfg->owner);
+	int rc = wire_reaper_start(&d->reaper, e);
+
 	if (rc == 0 && cfg->ipc_path)
 		rc = open_ipc(d, cfg->ipc_path, e);
 	if (rc == 0 && cfg->remote_host)
@@ -303,8 +486,6 @@ int door_open(struct door **out, const struct door_config *cfg, struct err *e)
 		door_close(d);
 		return rc;
 	}
-	for (size_t i = 0; i < LIMIT_DOOR_REQUESTS; i++)
-		receive(&d->slots[i]);
 	*out = d;
 	return 0;
 }
@@ -313,15 +494,15 @@ void door_close(struct door *d)
 {
 	if (!d)
 		return;
-	atomic_store(&d->is_closed, true);
-	if (d->has_socket)
-		nng_close(d->socket); /* its contexts with it */
-	for (size_t i = 0; i < LIMIT_DOOR_REQUESTS; i++) {
-		if (!d->slots[i].aio)
-			continue;
-		nng_aio_stop(d->slots[i].aio);
-		nng_aio_free(d->slots[i].aio);
-	}
+	wire_listener_close(&d->ipc.listener);
+	wire_listener_close(&d->remote.listener);
+	lock(d);
+	d->is_closed = true;
+	for (size_t i = 0; i < LIMIT_DOOR_CLIENTS; i++)
+		if (d->conns[i].stream)
+			lose(&d->conns[i]);
+	unlock(d);
+	wire_reaper_stop(&d->reaper);
 	if (d->tls)
 		nng_tls_config_free(d->tls);
 	release(d);

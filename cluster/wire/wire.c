@@ -182,6 +182,8 @@ static struct wire *make(const struct wire_config *cfg)
 	CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
 	CHECK(pthread_cond_init(&w->changed, &monotonic) == 0);
 	CHECK(pthread_condattr_destroy(&monotonic) == 0);
+	for (size_t i = 0; i < LIMIT_WIRE_CONNECTIONS; i++)
+		w->ins[i].wire = w;
 	for (int c = 0; c < WIRE__CHANNELS; c++)
 		w->ports[c] = (struct wire_port){
 			.wire = w,
@@ -228,6 +230,8 @@ int wire_open(struct wire **out, const struct wire_config *cfg, struct err *e)
 	if (w->is_tls)
 		rc = make_configs(w, &cfg->tls, e);
 	if (rc == 0)
+		rc = wire_reaper_start(&w->reaper, e);
+	if (rc == 0)
 		rc = open_sockets(w, e);
 	if (rc == 0)
 		rc = thread_start(&w->watch, "wire-watch", wire_watch_main, w,
@@ -262,11 +266,16 @@ void wire_close(struct wire *w)
 	atomic_store(&w->is_closing, true);
 	CHECK(pthread_cond_signal(&w->changed) == 0);
 	wire_unlock(w);
-	/* Who may call into an outgoing connection ends first: the watch, then
-	 * the receivers of hellos. */
+	/* First what makes connections, then the connections, then what their
+	 * events touch. */
 	thread_join(&w->watch);
 	for (int c = 0; c < WIRE__CHANNELS; c++)
 		wire_port_close(&w->ports[c]);
+	wire_ins_close(w);
+	for (size_t i = 0; i < w->n_links; i++)
+		for (int c = 0; c < WIRE__CHANNELS; c++)
+			wire_out_stop(&w->links[i].out[c]);
+	wire_reaper_stop(&w->reaper);
 	for (size_t i = 0; i < w->n_links; i++)
 		for (int c = 0; c < WIRE__CHANNELS; c++)
 			wire_out_close(&w->links[i].out[c]);
@@ -339,8 +348,8 @@ void wire_drop_peer(struct wire *w, uint64_t peer)
 		return;
 	wire_lock(w);
 	for (size_t i = 0; i < LIMIT_WIRE_CONNECTIONS; i++)
-		if (w->ins[i].id && w->ins[i].link == link)
-			wire_in_close(&w->ins[i]);
+		if (w->ins[i].stream && w->ins[i].link == link)
+			wire_in_lose(&w->ins[i], false);
 	for (int c = 0; c < WIRE__CHANNELS; c++)
 		wire_out_break(&link->out[c], INT64_MAX);
 	wire_unlock(w);
@@ -363,11 +372,10 @@ int wire_reload_tls(struct wire *w, const struct wire_tls *tls, struct err *e)
 	nng_tls_config **new = w->tls_configs + first;
 	int rv = 0;
 	for (int c = 0; c < WIRE__CHANNELS && !rv; c++)
-		rv = nng_listener_set_ptr(w->ports[c].listener,
-					  NNG_OPT_TLS_CONFIG, new[0]);
-	for (size_t i = 0; i < w->n_links && !rv; i++)
-		for (int c = 0; c < WIRE__CHANNELS; c++)
-			wire_out_set_tls(&w->links[i].out[c], new[1 + i]);
+		rv = wire_listener_set_tls(&w->ports[c].listener, new[0]);
+	for (size_t i = 0; i < w->n_links; i++)
+		for (int c = 0; c < WIRE__CHANNELS && !rv; c++)
+			rv = wire_out_set_tls(&w->links[i].out[c], new[1 + i]);
 	if (rv)
 		return err_set(e, ERR_TLS, "take the new certificates: %s",
 			       nng_strerror(rv));

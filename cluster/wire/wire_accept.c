@@ -19,7 +19,7 @@ static void refuse(struct arrival *a, const struct wire_verdict *v)
 {
 	wire_report_refused(a->wire, a->link, a->greeting->hello.node_id,
 			    a->in->channel, v);
-	wire_in_close(a->in);
+	wire_in_lose(a->in, false);
 }
 
 /* An accepted connection of this peer, other than the one at hand, that was
@@ -29,7 +29,7 @@ static struct wire_in *living(struct arrival *a)
 	for (size_t i = 0; i < LIMIT_WIRE_CONNECTIONS; i++) {
 		struct wire_in *in = &a->wire->ins[i];
 
-		if (in->id && in != a->in && in->is_accepted &&
+		if (in->stream && in != a->in && in->is_accepted &&
 		    in->link == a->link &&
 		    a->now_us - in->heard_us <
 			    (int64_t)LIMIT_ALIVE_MS * WIRE_US_PER_MS)
@@ -99,7 +99,7 @@ static bool is_clone(struct arrival *a)
 	link->clone_last_us = a->now_us;
 	if (a->now_us - link->clone_first_us <
 	    (int64_t)LIMIT_CLONE_MS * WIRE_US_PER_MS) {
-		wire_in_close(a->in);
+		wire_in_lose(a->in, false);
 		return true;
 	}
 	wire_verdict_set(&v, WIRE_REFUSED_CLONE,
@@ -121,12 +121,11 @@ static void replace_older(struct arrival *a)
 	for (size_t i = 0; i < LIMIT_WIRE_CONNECTIONS; i++) {
 		struct wire_in *in = &a->wire->ins[i];
 
-		if (!in->id || in == a->in || in->link != a->link ||
+		if (!in->stream || in == a->in || in->link != a->link ||
 		    !in->is_accepted ||
 		    (in->hello.boot == boot && in->channel != a->in->channel))
 			continue;
-		wire_in_close(in);
-		*in = (struct wire_in){0};
+		wire_in_lose(in, true);
 	}
 }
 
@@ -199,36 +198,37 @@ static void weigh(struct arrival *a, bool admitted)
 		return;
 	}
 	a->in->link = a->link;
+	wire_stream_set_limit(a->in->stream, LIMIT_FRAME_BYTES);
 	if (!is_proven(a))
 		a->in->awaits_proof = !a->in->is_accepted;
 	else if (!is_clone(a))
 		take_in(a);
 }
 
-static void refuse_unread(struct wire_port *p, uint32_t pipe,
+static void refuse_unread(struct wire_in *in, struct wire_stream *s,
 			  const struct err *e)
 {
-	struct wire *w = p->wire;
+	struct wire *w = in->wire;
 	struct wire_verdict v;
 
 	wire_verdict_set(&v, WIRE_REFUSED_FORMAT, "%.200s", e->text);
 	wire_count(&w->counters.frames_bad, 1);
 	wire_lock(w);
-	struct wire_in *in = wire_in_find(w, pipe);
-	wire_report_refused(w, in ? in->link : NULL, 0, p->channel, &v);
-	if (in)
-		wire_in_close(in);
+	if (in->stream == s) {
+		wire_report_refused(w, in->link, 0, in->channel, &v);
+		wire_in_lose(in, false);
+	}
 	wire_unlock(w);
 }
 
-void wire_accept(struct wire_port *p, uint32_t pipe, struct bytes frame)
+void wire_accept(struct wire_in *in, struct wire_stream *s, struct bytes frame)
 {
-	struct wire *w = p->wire;
+	struct wire *w = in->wire;
 	struct wire_greeting g;
 	struct err e;
 
 	if (wire_greeting_read(frame, &g, &e)) {
-		refuse_unread(p, pipe, &e);
+		refuse_unread(in, s, &e);
 		return;
 	}
 	bool admitted = is_admitted(w, &g.hello);
@@ -236,12 +236,12 @@ void wire_accept(struct wire_port *p, uint32_t pipe, struct bytes frame)
 	wire_lock(w);
 	struct arrival a = {
 		.wire = w,
-		.in = wire_in_find(w, pipe),
+		.in = in,
 		.link = wire_link_find(w, g.hello.node_id),
 		.greeting = &g,
 		.now_us = wire_now_us(w),
 	};
-	if (a.in) /* else it has broken already */
+	if (in->stream == s) /* else it has broken already */
 		weigh(&a, admitted);
 	wire_unlock(w);
 }

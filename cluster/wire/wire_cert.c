@@ -12,6 +12,9 @@ enum {
 	DER_VERSION = 0xa0, /* [0] EXPLICIT of a TBSCertificate */
 };
 
+/* A point of P-521, not compressed; an RSA key is longer. */
+enum { CURVE_POINT_MAX = 133 };
+
 static int base64_value(char c)
 {
 	if (c >= 'A' && c <= 'Z')
@@ -243,9 +246,12 @@ bool wire_cert_has_name(const struct wire_cert *c, const char *name)
 
 bool wire_cert_fits_key(const struct wire_cert *c, struct bytes key_der)
 {
-	/* A key may leave its public half out; all that openssl writes have it,
-	 * and then it is longer than twice a P-256 scalar. */
-	if (c->public_key.len == 0 || key_der.len < c->public_key.len)
+	/* A key of an elliptic curve may leave its public half out: then it is
+	 * hardly longer than that half. What openssl writes has it. */
+	bool is_curve = c->public_key.len <= CURVE_POINT_MAX;
+
+	if (c->public_key.len == 0 ||
+	    (is_curve && key_der.len < c->public_key.len + 32))
 		return true;
 	return memmem(key_der.data, key_der.len, c->public_key.data,
 		      c->public_key.len) != NULL;

@@ -119,8 +119,7 @@ bool wire_hello_equal(const struct wire_hello *a, const struct wire_hello *b)
 	return a->node_id == b->node_id && a->incarnation == b->incarnation &&
 	       a->boot == b->boot && a->term == b->term &&
 	       a->cluster_hash == b->cluster_hash &&
-	       a->is_blank == b->is_blank &&
-	       a->is_admitted == b->is_admitted &&
+	       a->is_blank == b->is_blank && a->is_admitted == b->is_admitted &&
 	       a->recorded == b->recorded &&
 	       a->has_cluster_id == b->has_cluster_id &&
 	       memcmp(a->cluster_id, b->cluster_id, sizeof a->cluster_id) == 0;

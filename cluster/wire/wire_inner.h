@@ -1,14 +1,17 @@
 /* Inside the wire: what its files share and nobody else sees.
  *
- *   wire.c         open, close, and the owner's questions
- *   wire_out.c     what we dial: one PUSH socket per peer and channel
- *   wire_in.c      what is dialed to us: one PULL socket per channel
- *   wire_hello.c   the hello: packing, reading, judging (pure)
- *   wire_accept.c  what a hello that was read does to connections
- *   wire_watch.c   the thread that sees silence and missing hellos
- *   wire_tls.c     certificates, checked before nng gets them
- *   wire_cert.c    the few facts of a certificate that we tell (pure)
- *   wire_address.c urls and loopback (pure)
+ *   wire.c          open, close, and the owner's questions
+ *   wire_out.c      what we dial: one connection per peer and channel
+ *   wire_in.c       what is dialed to us: one listener per channel
+ *   wire_hello.c    the hello: packing, reading, judging (pure)
+ *   wire_accept.c   what a hello that was read does to connections
+ *   wire_watch.c    the thread that dials, and sees silence
+ *   wire_stream.c   one connection: greeting and frames on nng's byte stream
+ *   wire_listener.c one listening address
+ *   wire_reaper.c   the thread that frees broken streams
+ *   wire_tls.c      certificates, checked before nng gets them
+ *   wire_cert.c     the few facts of a certificate that we tell (pure)
+ *   wire_address.c  urls and loopback (pure)
  *
  * Locks: wire.lock guards peers and incoming connections, wire_out.lock one
  * outgoing connection; wire.lock is taken first. Notes are posted under the
@@ -28,6 +31,9 @@
 #include "cluster/wire/wire.h"
 #include "cluster/wire/wire_address.h"
 #include "cluster/wire/wire_hello.h"
+#include "cluster/wire/wire_listener.h"
+#include "cluster/wire/wire_reaper.h"
+#include "cluster/wire/wire_stream.h"
 #include "proto/codec.h"
 #include "proto/limits.h"
 
@@ -38,36 +44,29 @@ struct wire_queued {
 	struct blob *frame;
 };
 
-/* What we dial: owner and nng threads, under lock. */
+/* What we dial: owner, watch and nng threads, under lock. */
 struct wire_out {
 	struct wire *wire;
 	size_t peer; /* index in wire.peers */
 	enum wire_channel channel;
-	char url[WIRE_URL_MAX];
-	nng_aio *aio; /* the one send in flight */
-	nng_socket socket;
-	bool has_socket;
+	nng_stream_dialer *dialer;
+	nng_aio *dial_aio;
+	bool has_lock;
 
 	pthread_mutex_t lock; /* guards what follows */
-	nng_dialer dialer;
-	nng_tls_config *tls; /* NULL: none */
-	bool is_spent;       /* the socket had its connection: a new one */
-	int64_t redial_us;   /* then */
-	int64_t dialed_us;   /* since when it is dialing */
-	uint32_t pipe;       /* the connection, 0: none */
-	uint32_t candidate;  /* seen by ADD_PRE and not yet by ADD_POST */
-	uint64_t life;       /* counts connections */
-	uint64_t send_life;  /* the one that the aio's frame was meant for */
-	int64_t added_us;    /* when it was made */
-	int64_t sent_us;     /* when the last frame went */
-	bool is_busy;        /* the aio belongs to nng, or is about to */
-	bool is_up; /* hello said (with proof, under TLS): frames may go */
-	bool is_hello_sent; /* what the aio carries is a hello */
-	bool is_proven;     /* and it carries the peer's token */
-	struct blob *hello; /* to be said before anything queued */
+	bool is_dialing;
+	int64_t redial_us;          /* not before */
+	struct wire_stream *stream; /* the connection, NULL: none */
+	bool is_ready;              /* its greetings are through */
+	bool is_busy;               /* a frame is on its way to the kernel */
+	bool is_up;                 /* hello said (and proof, under TLS) */
+	bool is_hello_sent;         /* what is on its way is a hello */
+	bool is_proven;             /* and it carries the peer's token */
+	struct blob *hello;         /* to be said before anything queued */
 	bool hello_is_proven;
 	struct wire_queued *head, **tail;
 	size_t queued_bytes, sending_bytes;
+	int64_t added_us, sent_us; /* connected; last frame went */
 	int backoff_ms;
 };
 
@@ -85,10 +84,11 @@ struct wire_link {
 	uint64_t recorded; /* its incarnation, as the owner has it */
 };
 
-/* An incoming connection. Under wire.lock. id 0: the place is free. */
+/* An incoming connection. Under wire.lock. stream NULL: the place is free. */
 struct wire_in {
-	uint32_t id;
+	struct wire *wire; /* never changes */
 	enum wire_channel channel;
+	struct wire_stream *stream;
 	int64_t added_us, heard_us;
 	bool is_accepted;
 	bool awaits_proof; /* a good hello but for the token */
@@ -96,14 +96,11 @@ struct wire_in {
 	struct wire_hello hello;
 };
 
-/* A listening PULL socket. */
+/* A listening address. */
 struct wire_port {
 	struct wire *wire;
 	enum wire_channel channel;
-	nng_socket socket;
-	nng_listener listener;
-	nng_aio *aio; /* the one receive in flight: more would reorder */
-	bool has_socket;
+	struct wire_listener listener;
 };
 
 struct wire_counters {
@@ -133,13 +130,14 @@ struct wire {
 	size_t n_tls_configs;
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* is_closing, a spent socket: for the watch */
+	pthread_cond_t changed; /* is_closing, redial_us: for the watch */
 	atomic_bool is_closing; /* written under lock */
 	struct wire_hello hello;
 	struct wire_in ins[LIMIT_WIRE_CONNECTIONS];
 	/* [link or one past the last for strangers][reason]: last report */
 	int64_t (*refused_us)[WIRE_REFUSED__N];
 	struct thread watch;
+	struct wire_reaper reaper;
 };
 
 static inline int64_t wire_now_us(const struct wire *w)
@@ -169,12 +167,14 @@ void wire_report_refused(struct wire *w, struct wire_link *link, uint64_t id,
 
 /* -- wire_out.c ------------------------------------------------------------ */
 int wire_out_open(struct wire_out *o, nng_tls_config *tls, struct err *e);
+/* Ends dialing: no stream comes to be any more. Then close, when the reaper has
+ * nothing to get from it. */
+void wire_out_stop(struct wire_out *o);
 void wire_out_close(struct wire_out *o);
-/* When the socket should be replaced; INT64_MAX: it is connected. Watch. */
-int64_t wire_out_redial_us(struct wire_out *o);
-/* Replace it. Watch thread, no lock held: it waits for nng. */
-void wire_out_redial(struct wire_out *o);
-void wire_out_set_tls(struct wire_out *o, nng_tls_config *tls);
+/* When it should be dialed; INT64_MAX: it is connected or being dialed. */
+int64_t wire_out_dial_us(struct wire_out *o);
+void wire_out_dial(struct wire_out *o);
+int wire_out_set_tls(struct wire_out *o, nng_tls_config *tls);
 bool wire_out_send(struct wire_out *o, struct blob *frame); /* takes frame */
 size_t wire_out_queued(struct wire_out *o);
 bool wire_out_is_up(struct wire_out *o);
@@ -190,13 +190,15 @@ void wire_out_break(struct wire_out *o, int64_t before_us);
 /* -- wire_in.c ------------------------------------------------------------- */
 int wire_port_open(struct wire_port *p, nng_tls_config *tls, struct err *e);
 void wire_port_close(struct wire_port *p);
-/* Under wire.lock. */
-struct wire_in *wire_in_find(struct wire *w, uint32_t id);
-void wire_in_close(struct wire_in *in); /* break it; REM_POST frees the place */
+/* After the ports: give all that is left to the reaper. */
+void wire_ins_close(struct wire *w);
+/* The connection is lost: its place is free, the reaper has the stream.
+ * is_silent: no DOWN, it was replaced or never counted. Under wire.lock. */
+void wire_in_lose(struct wire_in *in, bool is_silent);
 
 /* -- wire_accept.c --------------------------------------------------------- */
-/* A hello came in. nng thread, no lock held. */
-void wire_accept(struct wire_port *p, uint32_t pipe, struct bytes frame);
+/* A hello came in over this stream of a place. nng thread, no lock held. */
+void wire_accept(struct wire_in *in, struct wire_stream *s, struct bytes frame);
 
 /* -- wire_watch.c ---------------------------------------------------------- */
 void *wire_watch_main(void *wire);

@@ -1,33 +1,24 @@
-/* One outgoing connection: a PUSH socket with one dialer.
+/* One outgoing connection.
  *
- *            ADD_POST                hello sent            REM_POST
- *   dialing ─────────▶ greeting ───────────────▶ up ─────────────▶ spent
- *      ▲                   └────────────────────────────────────▶    │
- *      └─────────────────────────────────────────────────────────────┘
- *                     the watch thread: a new socket, after a pause
+ *                 dialed           greetings            hello sent
+ *   waiting ────▶ dialing ────▶ greeting ────▶ introducing ────▶ up
+ *      ▲             │              │               │            │
+ *      └─────────────┴──────────────┴───────────────┴────────────┘
+ *                        broken: wait, longer each time
  *
- * A socket serves one connection and no second one. In nng 1.5.2 a send that
- * ends while its connection breaks puts the broken connection back into the
- * PUSH socket's list of ready ones, and the next send or connection writes to
- * freed memory (docs/why/one-push-socket-per-connection.md). So after REM_POST
- * nothing is sent on the socket and no connection may join it.
- *
- * nng accepts a frame when it hands it to the connection; a PUSH socket without
- * a connection would keep it. So frames are given to nng only while there is a
- * connection. */
-#include <nng/nng.h>
-#include <nng/protocol/pipeline0/push.h>
+ * The hello goes before anything that is queued; a connection that breaks takes
+ * its queue with it. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "base/rng.h"
 #include "cluster/wire/wire_address.h"
 #include "cluster/wire/wire_inner.h"
 
 /* A connection that lived shorter than this was no good (refused, wrong
- * certificate): the next one is dialed later. nng forgets its own back-off with
- * each connection. */
-enum { SHORT_LIFE_US = 1000 * WIRE_US_PER_MS, NEVER_MS = 1 << 30 };
+ * certificate): the wait grows as if it had never been. */
+enum { SHORT_LIFE_US = 1000 * WIRE_US_PER_MS };
 
 static void lock(struct wire_out *o)
 {
@@ -84,41 +75,40 @@ static struct blob *take_next(struct wire_out *o)
 	return pop(o);
 }
 
-static nng_msg *copy_frame(const struct blob *frame)
-{
-	nng_msg *m;
-
-	CHECK(nng_msg_alloc(&m, frame->len) == 0);
-	memcpy(nng_msg_body(m), frame->data, frame->len);
-	return m;
-}
-
-/* Give nng the next frame when it can take one. The lock is held; it is let go
- * for the copy, so that the owner never waits for a large one. */
+/* Send the next frame when the connection can take one. Under lock. */
 static void pump(struct wire_out *o)
 {
-	while (o->pipe && !o->is_busy) {
-		struct blob *frame = take_next(o);
+	if (!o->is_ready || o->is_busy)
+		return;
+	struct blob *frame = take_next(o);
+	if (!frame)
+		return;
+	o->is_busy = true;
+	o->sending_bytes = frame->len;
+	wire_stream_send(o->stream, (struct bytes){0}, frame);
+}
 
-		if (!frame)
-			return;
-		o->send_life = o->life;
-		o->is_busy = true;
-		o->sending_bytes = frame->len;
-		unlock(o);
-		nng_msg *m = copy_frame(frame);
-		blob_unref(frame);
-		lock(o);
-		if (o->send_life == o->life) {
-			nng_aio_set_msg(o->aio, m);
-			nng_send_aio(o->socket, o->aio);
-			return;
-		}
-		nng_msg_free(m); /* the connection broke meanwhile */
-		o->is_busy = false;
-		o->sending_bytes = 0;
-		wire_count(&o->wire->counters.frames_dropped, 1);
-	}
+/* -- events of the stream: nng threads ------------------------------------- */
+
+static void wake_watch(struct wire *w)
+{
+	wire_lock(w);
+	CHECK(pthread_cond_signal(&w->changed) == 0);
+	wire_unlock(w);
+}
+
+static void on_ready(void *ctx, struct wire_stream *s)
+{
+	struct wire_out *o = ctx;
+
+	wire_lock(o->wire);
+	lock(o);
+	bool is_mine = o->stream == s;
+	o->is_ready = is_mine;
+	unlock(o);
+	if (is_mine)
+		wire_out_say_hello(o);
+	wire_unlock(o->wire);
 }
 
 static void note_sent(struct wire_out *o, const struct wire_hello *peer_hello)
@@ -134,127 +124,141 @@ static void note_sent(struct wire_out *o, const struct wire_hello *peer_hello)
 	wire_post(w, NOTE_WIRE_UP, link_of(o)->peer.id, o->channel, peer_hello);
 }
 
-/* nng has handed the frame to a connection, or failed to. */
-static void send_done(void *arg)
+static void on_sent(void *ctx, struct wire_stream *s)
 {
-	struct wire_out *o = arg;
-	int rv = nng_aio_result(o->aio);
+	struct wire_out *o = ctx;
 
-	if (rv) {
-		nng_msg_free(nng_aio_get_msg(o->aio));
-		nng_aio_set_msg(o->aio, NULL);
-	}
 	/* wire.lock comes before ours. */
 	wire_lock(o->wire);
 	struct wire_hello peer_hello = link_of(o)->hello;
 	wire_unlock(o->wire);
 
 	lock(o);
-	CHECK(o->is_busy);
-	if (rv == 0 && o->send_life == o->life)
+	if (o->stream == s) {
+		CHECK(o->is_busy);
 		note_sent(o, &peer_hello);
-	else if (rv)
-		wire_count(&o->wire->counters.frames_dropped, 1);
-	if (rv == NNG_ETIMEDOUT && o->send_life == o->life)
-		nng_pipe_close((nng_pipe){o->pipe}); /* it takes nothing */
-	o->is_busy = false;
-	o->sending_bytes = 0;
-	if (rv != NNG_ECLOSED)
+		o->is_busy = false;
+		o->sending_bytes = 0;
 		pump(o);
-	unlock(o);
-}
-
-/* -- connections come and go: nng threads ---------------------------------- */
-
-static void pipe_seen(struct wire_out *o, uint32_t pipe)
-{
-	lock(o);
-	if (o->is_spent)
-		nng_pipe_close((nng_pipe){pipe});
-	else
-		o->candidate = pipe;
-	unlock(o);
-}
-
-static void pipe_added(struct wire_out *o, uint32_t pipe)
-{
-	struct wire *w = o->wire;
-
-	wire_lock(w);
-	lock(o);
-	/* A connection may break before it was announced: then REM_POST has
-	 * taken the candidate away and no other callback will come. */
-	bool is_alive = o->candidate == pipe;
-	if (is_alive) {
-		CHECK(o->pipe == 0);
-		o->candidate = 0;
-		o->pipe = pipe;
-		o->life++;
-		o->added_us = o->sent_us = wire_now_us(w);
 	}
 	unlock(o);
-	if (is_alive)
-		wire_out_say_hello(o);
-	wire_unlock(w);
 }
 
-static int64_t pause_us(struct wire_out *o, int64_t now_us)
+/* Nothing comes this way from a peer; who sends all the same is none. */
+static bool on_received(void *ctx, struct wire_stream *s, struct bytes prefix,
+			struct blob *frame)
 {
+	blob_unref(frame);
+	wire_stream_break(s);
+	return true;
+}
+
+/* The next attempt is due after a random part of the wait, so that two nodes
+ * that lost each other, or many that lost one, do not all dial at once. */
+static int64_t wait_us(struct wire_out *o)
+{
+	uint64_t us = (uint64_t)o->backoff_ms * WIRE_US_PER_MS, part;
+
+	rng_entropy(&part, sizeof part);
 	o->backoff_ms *= 2;
-	if (now_us - o->added_us >= SHORT_LIFE_US)
-		o->backoff_ms = LIMIT_RECONNECT_MS_MIN;
 	if (o->backoff_ms > LIMIT_RECONNECT_MS_MAX)
 		o->backoff_ms = LIMIT_RECONNECT_MS_MAX;
-	return (int64_t)o->backoff_ms * WIRE_US_PER_MS;
+	return (int64_t)(us / 2 + part % (us / 2));
 }
 
-static void connection_lost(struct wire_out *o)
-{
-	if (o->is_up)
-		wire_post(o->wire, NOTE_WIRE_DOWN, link_of(o)->peer.id,
-			  o->channel, NULL);
-	o->pipe = 0;
-	o->life++;
-	o->is_up = false;
-	blob_unref(o->hello);
-	o->hello = NULL;
-	drop_queue(o);
-	if (o->is_busy)
-		nng_aio_cancel(o->aio);
-}
-
-static void pipe_removed(struct wire_out *o, uint32_t pipe)
+static void lose(struct wire_out *o)
 {
 	struct wire *w = o->wire;
 	int64_t now_us = wire_now_us(w);
 
-	lock(o);
-	if (o->candidate == pipe)
-		o->candidate = 0;
-	if (o->pipe == pipe)
-		connection_lost(o);
-	if (!o->is_spent) {
-		o->is_spent = true;
-		o->redial_us = now_us + pause_us(o, now_us);
-	}
-	/* The spent dialer would go on, only to be turned away in ADD_PRE. */
-	(void)nng_dialer_set_ms(o->dialer, NNG_OPT_RECONNMINT, NEVER_MS);
-	unlock(o);
-	wire_lock(w);
-	CHECK(pthread_cond_signal(&w->changed) == 0);
-	wire_unlock(w);
+	if (o->is_up)
+		wire_post(w, NOTE_WIRE_DOWN, link_of(o)->peer.id, o->channel,
+			  NULL);
+	if (o->sending_bytes)
+		wire_count(&w->counters.frames_dropped, 1);
+	wire_reaper_give(&w->reaper, o->stream);
+	o->stream = NULL;
+	o->is_ready = o->is_busy = o->is_up = false;
+	o->sending_bytes = 0;
+	blob_unref(o->hello);
+	o->hello = NULL;
+	drop_queue(o);
+	if (now_us - o->added_us >= SHORT_LIFE_US)
+		o->backoff_ms = LIMIT_RECONNECT_MS_MIN;
+	o->redial_us = now_us + wait_us(o);
 }
 
-static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
+static void on_broken(void *ctx, struct wire_stream *s, int rv)
+{
+	struct wire_out *o = ctx;
+
+	lock(o);
+	if (o->stream == s)
+		lose(o);
+	unlock(o);
+	wake_watch(o->wire);
+}
+
+static const struct wire_stream_events events = {
+	.ready = on_ready,
+	.received = on_received,
+	.sent = on_sent,
+	.broken = on_broken,
+};
+
+/* -- dialing --------------------------------------------------------------- */
+
+static void dial_failed(struct wire_out *o)
+{
+	lock(o);
+	o->is_dialing = false;
+	o->redial_us = wire_now_us(o->wire) + wait_us(o);
+	unlock(o);
+	wake_watch(o->wire);
+}
+
+static void dial_done(void *arg)
 {
 	struct wire_out *o = arg;
+	struct wire_stream_config cfg = {
+		.events = &events,
+		.ctx = o,
+		.role = WIRE_ROLE_PUSH,
+		.peer_role = WIRE_ROLE_PULL,
+		.len_max = WIRE_HELLO_BYTES_MAX,
+	};
 
-	if (event == NNG_PIPE_EV_ADD_PRE)
-		pipe_seen(o, pipe.id);
-	else if (event == NNG_PIPE_EV_ADD_POST)
-		pipe_added(o, pipe.id);
-	else
-		pipe_removed(o, pipe.id);
+	if (nng_aio_result(o->dial_aio)) {
+		dial_failed(o);
+		return;
+	}
+	struct wire_stream *s =
+		wire_stream_new(nng_aio_get_output(o->dial_aio, 0), &cfg);
+	lock(o);
+	CHECK(!o->stream);
+	o->is_dialing = false;
+	o->stream = s;
+	o->added_us = o->sent_us = wire_now_us(o->wire);
+	wire_stream_start(s);
+	unlock(o);
+}
+
+int64_t wire_out_dial_us(struct wire_out *o)
+{
+	lock(o);
+	int64_t at_us = o->stream || o->is_dialing ? INT64_MAX : o->redial_us;
+	unlock(o);
+	return at_us;
+}
+
+void wire_out_dial(struct wire_out *o)
+{
+	lock(o);
+	if (!o->stream && !o->is_dialing) {
+		o->is_dialing = true;
+		nng_stream_dialer_dial(o->dialer, o->dial_aio);
+	}
+	unlock(o);
 }
 
 /* -- the rest of the wire -------------------------------------------------- */
@@ -265,7 +269,6 @@ void wire_out_say_hello(struct wire_out *o)
 	const struct wire_link *link = link_of(o);
 	struct wire_greeting g = {.protocol = PROTO_VERSION, .hello = w->hello};
 
-	g.hello.recorded = link->recorded;
 	memcpy(g.name, w->self.name, sizeof g.name);
 	if (w->is_tls) {
 		memcpy(g.token, link->token, sizeof g.token);
@@ -274,7 +277,7 @@ void wire_out_say_hello(struct wire_out *o)
 		g.has_echo = link->has_echo;
 	}
 	lock(o);
-	if (o->pipe) {
+	if (o->is_ready) {
 		blob_unref(o->hello);
 		o->hello = wire_greeting_pack(&g);
 		o->hello_is_proven = g.has_echo;
@@ -287,7 +290,7 @@ void wire_out_probe(struct wire_out *o, int64_t now_us)
 {
 	lock(o);
 	bool is_idle =
-		o->pipe && !o->is_busy && !o->head &&
+		o->is_ready && !o->is_busy && !o->head &&
 		now_us - o->sent_us >= (int64_t)LIMIT_PROBE_MS * WIRE_US_PER_MS;
 	unlock(o);
 	if (is_idle)
@@ -297,8 +300,8 @@ void wire_out_probe(struct wire_out *o, int64_t now_us)
 void wire_out_break(struct wire_out *o, int64_t before_us)
 {
 	lock(o);
-	if (o->pipe && o->added_us < before_us)
-		nng_pipe_close((nng_pipe){o->pipe});
+	if (o->stream && o->added_us < before_us)
+		wire_stream_break(o->stream);
 	unlock(o);
 }
 
@@ -340,143 +343,71 @@ bool wire_out_is_up(struct wire_out *o)
 	return is_up;
 }
 
-/* -- sockets: opened and closed by one thread at a time, first and last the
- * owner's, between them the watch -------------------------------------------
- */
+/* -- opening and closing --------------------------------------------------- */
 
-static int set_options(nng_dialer d, nng_tls_config *tls)
+static int open_dialer(struct wire_out *o, const char *url, nng_tls_config *tls)
 {
-	/* Nothing is received on a PUSH socket but the end of the connection;
-	 * a peer that sends all the same may not make us take megabytes. */
-	int rv =
-		nng_dialer_set_size(d, NNG_OPT_RECVMAXSZ, WIRE_HELLO_BYTES_MAX);
+	int rv = nng_stream_dialer_alloc(&o->dialer, url);
 
 	if (rv == 0)
-		rv = nng_dialer_set_ms(d, NNG_OPT_RECONNMINT,
-				       LIMIT_RECONNECT_MS_MIN);
+		rv = nng_stream_dialer_set_bool(o->dialer, NNG_OPT_TCP_NODELAY,
+						true);
 	if (rv == 0)
-		rv = nng_dialer_set_ms(d, NNG_OPT_RECONNMAXT,
-				       LIMIT_RECONNECT_MS_MAX);
-	if (rv == 0)
-		rv = nng_dialer_set_bool(d, NNG_OPT_TCP_NODELAY, true);
-	if (rv == 0)
-		rv = nng_dialer_set_bool(d, NNG_OPT_TCP_KEEPALIVE, true);
+		rv = nng_stream_dialer_set_bool(o->dialer,
+						NNG_OPT_TCP_KEEPALIVE, true);
 	if (rv == 0 && tls)
-		rv = nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, tls);
-	return rv;
-}
-
-static int dial(struct wire_out *o)
-{
-	int rv = nng_push0_open(&o->socket);
-
-	if (rv)
-		return rv;
-	o->has_socket = true;
-	for (int ev = NNG_PIPE_EV_ADD_PRE; ev < NNG_PIPE_EV_NUM && !rv; ev++)
-		rv = nng_pipe_notify(o->socket, (nng_pipe_ev)ev, pipe_event, o);
-	nng_dialer d;
+		rv = wire_out_set_tls(o, tls);
 	if (rv == 0)
-		rv = nng_dialer_create(&d, o->socket, o->url);
-	if (rv)
-		return rv;
-	lock(o);
-	/* Under the lock: wire_out_set_tls either sees this dialer or was seen
-	 * by it. */
-	rv = set_options(d, o->tls);
-	o->dialer = d;
-	o->is_spent = false;
-	o->dialed_us = wire_now_us(o->wire);
-	unlock(o);
-	return rv ? rv : nng_dialer_start(d, NNG_FLAG_NONBLOCK);
-}
-
-static void hang_up(struct wire_out *o)
-{
-	if (!o->has_socket)
-		return;
-	nng_close(o->socket); /* waits until REM_POST has run */
-	o->has_socket = false;
+		rv = nng_aio_alloc(&o->dial_aio, dial_done, o);
+	/* The kernel would try for two minutes with growing pauses, long after
+	 * the network has healed. */
+	if (rv == 0)
+		nng_aio_set_timeout(o->dial_aio, LIMIT_DIAL_MS);
+	return rv;
 }
 
 int wire_out_open(struct wire_out *o, nng_tls_config *tls, struct err *e)
 {
 	const struct wire_peer *peer = &link_of(o)->peer;
+	char url[WIRE_URL_MAX];
 
 	o->tail = &o->head;
-	o->tls = tls;
 	o->backoff_ms = LIMIT_RECONNECT_MS_MIN;
 	CHECK(pthread_mutex_init(&o->lock, NULL) == 0);
-	if (wire_url(o->url, tls != NULL, peer->host, peer->port + o->channel,
-		     e))
+	o->has_lock = true;
+	if (wire_url(url, tls != NULL, peer->host, peer->port + o->channel, e))
 		return e->code;
-	int rv = nng_aio_alloc(&o->aio, send_done, o);
-	if (rv == 0) {
-		nng_aio_set_timeout(o->aio, LIMIT_SEND_MS);
-		rv = dial(o);
-	}
+	int rv = open_dialer(o, url, tls);
 	if (rv)
 		return err_set(e, ERR_NETWORK, "dial %s at %s: %s", peer->name,
-			       o->url, nng_strerror(rv));
+			       url, nng_strerror(rv));
 	return 0;
 }
 
-int64_t wire_out_redial_us(struct wire_out *o)
+int wire_out_set_tls(struct wire_out *o, nng_tls_config *tls)
 {
-	lock(o);
-	int64_t at_us = o->redial_us;
-	if (!o->is_spent)
-		at_us = o->pipe ? INT64_MAX
-				: o->dialed_us + (int64_t)LIMIT_DIAL_MS *
-							 WIRE_US_PER_MS;
-	unlock(o);
-	return at_us;
+	return nng_stream_dialer_set_ptr(o->dialer, NNG_OPT_TLS_CONFIG, tls);
 }
 
-void wire_out_redial(struct wire_out *o)
+void wire_out_stop(struct wire_out *o)
 {
-	lock(o);
-	/* It may have connected since the watch looked. */
-	bool is_due = o->is_spent || !o->pipe;
-	o->is_spent = o->is_spent || is_due;
-	unlock(o);
-	if (!is_due)
+	if (o->dialer)
+		nng_stream_dialer_close(o->dialer);
+	if (o->dial_aio)
+		nng_aio_stop(o->dial_aio);
+	if (!o->has_lock)
 		return;
-	hang_up(o);
-	if (dial(o) == 0)
-		return;
-	/* Out of descriptors or memory: once more, later. */
-	hang_up(o);
 	lock(o);
-	o->is_spent = true;
-	o->redial_us = wire_now_us(o->wire) +
-		       (int64_t)LIMIT_RECONNECT_MS_MAX * WIRE_US_PER_MS;
-	unlock(o);
-}
-
-void wire_out_set_tls(struct wire_out *o, nng_tls_config *tls)
-{
-	lock(o);
-	o->tls = tls;
-	/* It fails only when the dialer is being replaced, by one that takes
-	 * the new configuration. */
-	(void)nng_dialer_set_ptr(o->dialer, NNG_OPT_TLS_CONFIG, tls);
+	if (o->stream)
+		lose(o);
 	unlock(o);
 }
 
 void wire_out_close(struct wire_out *o)
 {
-	if (!o->tail)
-		return; /* never opened */
-	hang_up(o);
-	if (o->aio) {
-		nng_aio_stop(o->aio);
-		nng_aio_free(o->aio);
-	}
-	lock(o);
-	drop_queue(o);
-	blob_unref(o->hello);
-	o->hello = NULL;
-	unlock(o);
-	CHECK(pthread_mutex_destroy(&o->lock) == 0);
+	nng_aio_free(o->dial_aio);
+	if (o->dialer)
+		nng_stream_dialer_free(o->dialer);
+	if (o->has_lock)
+		CHECK(pthread_mutex_destroy(&o->lock) == 0);
 }

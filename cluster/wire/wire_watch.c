@@ -1,13 +1,8 @@
-/* The watch: a thread that replaces spent sockets, and that looks at all
- * connections a few times a second and closes those that nothing else would: a
- * stranger that never said hello, a peer that fell silent (its machine lost
- * power, or the network drops packets: nobody closes such a connection). A peer
- * repeats its hello when it has nothing else to say, so silence means
- * something.
- *
- * A dialer that does not get through is replaced, too: nng 1.5.2 has no limit
- * for it, and the kernel tries for two minutes with growing pauses, long after
- * the network has healed. */
+/* The watch: a thread that dials, and that looks at all connections a few times
+ * a second and closes those that nothing else would: a stranger that never said
+ * hello, a peer that fell silent (its machine lost power, or the network drops
+ * packets: nobody closes such a connection). A peer repeats its hello when it
+ * has nothing else to say, so silence means something. */
 #include <errno.h>
 #include <time.h>
 
@@ -40,7 +35,7 @@ static void refuse_stranger(struct wire *w, struct wire_in *in)
 				 "a connection said no hello within %d ms",
 				 LIMIT_HELLO_MS);
 	wire_report_refused(w, in->link, 0, in->channel, &v);
-	wire_in_close(in);
+	wire_in_lose(in, false);
 }
 
 static void look_at_in(struct wire *w, struct wire_in *in, int64_t now_us)
@@ -54,13 +49,13 @@ static void look_at_in(struct wire *w, struct wire_in *in, int64_t now_us)
 		return;
 	/* What we send does not arrive either, most likely: dial anew. */
 	wire_out_break(&in->link->out[in->channel], now_us);
-	wire_in_close(in);
+	wire_in_lose(in, false);
 }
 
 static void look(struct wire *w, int64_t now_us)
 {
 	for (size_t i = 0; i < LIMIT_WIRE_CONNECTIONS; i++)
-		if (w->ins[i].id)
+		if (w->ins[i].stream)
 			look_at_in(w, &w->ins[i], now_us);
 	for (size_t i = 0; i < w->n_links; i++)
 		for (int c = 0; c < WIRE__CHANNELS; c++)
@@ -71,7 +66,7 @@ static void look(struct wire *w, int64_t now_us)
 static void forgive(struct wire *w, int64_t now_us)
 {
 	for (size_t i = 0; i < LIMIT_WIRE_CONNECTIONS; i++)
-		if (w->ins[i].id)
+		if (w->ins[i].stream)
 			w->ins[i].heard_us = w->ins[i].added_us = now_us;
 }
 
@@ -86,42 +81,33 @@ static void sleep_until(struct wire *w, int64_t at_us)
 	CHECK(rc == 0 || rc == ETIMEDOUT);
 }
 
-/* The outgoing connection whose socket is to be replaced first. */
-static struct wire_out *next_redial(struct wire *w, int64_t *at_us)
+/* Dial what is due; when is the next one? */
+static int64_t dial(struct wire *w, int64_t now_us)
 {
-	struct wire_out *next = NULL;
+	int64_t next_us = INT64_MAX;
 
-	*at_us = INT64_MAX;
 	for (size_t i = 0; i < w->n_links; i++)
 		for (int c = 0; c < WIRE__CHANNELS; c++) {
 			struct wire_out *o = &w->links[i].out[c];
-			int64_t us = wire_out_redial_us(o);
+			int64_t at_us = wire_out_dial_us(o);
 
-			if (us < *at_us) {
-				next = o;
-				*at_us = us;
-			}
+			if (at_us <= now_us)
+				wire_out_dial(o);
+			else if (at_us < next_us)
+				next_us = at_us;
 		}
-	return next;
-}
-
-static void redial(struct wire *w, struct wire_out *o)
-{
-	wire_unlock(w);
-	wire_out_redial(o);
-	wire_lock(w);
+	return next_us;
 }
 
 void *wire_watch_main(void *arg)
 {
 	struct wire *w = arg;
-	int64_t at_us;
 
 	wire_lock(w);
 	int64_t looked_us = wire_now_us(w);
 	while (!w->is_closing) {
 		int64_t now_us = wire_now_us(w);
-		struct wire_out *due = next_redial(w, &at_us);
+		int64_t next_us = dial(w, now_us);
 
 		if (now_us - looked_us > OVERSLEPT_US)
 			forgive(w, now_us);
@@ -129,12 +115,9 @@ void *wire_watch_main(void *arg)
 			look(w, now_us);
 			looked_us = now_us;
 		}
-		if (at_us <= now_us)
-			redial(w, due);
-		else if (at_us < looked_us + WATCH_US)
-			sleep_until(w, at_us);
-		else
-			sleep_until(w, looked_us + WATCH_US);
+		if (next_us > looked_us + WATCH_US)
+			next_us = looked_us + WATCH_US;
+		sleep_until(w, next_us);
 	}
 	wire_unlock(w);
 	return NULL;
