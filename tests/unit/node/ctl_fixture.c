@@ -102,7 +102,8 @@ int fake_run(struct fake *f, const char *line)
 	memcpy(all, words, sizeof words);
 	free(f->out);
 	free(f->err);
-	f->n_dials = f->n_calls = 0;
+	atomic_store(&f->n_dials, 0);
+	atomic_store(&f->n_calls, 0);
 	f->world.out = open_memstream(&f->out, &f->out_len);
 	f->world.err = open_memstream(&f->err, &f->err_len);
 	CHECK(f->world.out && f->world.err);

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_NODE_CTL_FIXTURE_H
 #define TESTS_UNIT_NODE_CTL_FIXTURE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ struct fake {
 	int call_code;
 	/* Answer with bytes that are no response. */
 	bool is_garbage;
-	unsigned n_dials, n_calls;
+	atomic_uint n_dials, n_calls; /* several endpoints: several threads */
 
 	struct ctl_world world;
 	char *out, *err; /* what the last run wrote */
