@@ -96,11 +96,11 @@ int ask_append(struct door_client *c, struct bytes value, int timeout_ms,
 int ask_transfer(struct door_client *c, const char *to, int timeout_ms,
 		 struct err *e)
 {
-	Synod__Admin__TransferRequest transfer =
-		SYNOD__ADMIN__TRANSFER_REQUEST__INIT;
+	Synod__Admin__TransferRequest transfer;
 	Synod__Admin__Request question = SYNOD__ADMIN__REQUEST__INIT;
 	Synod__Admin__Response *answer;
 
+	synod__admin__transfer_request__init(&transfer);
 	transfer.to = (char *)(uintptr_t)to;
 	question.body_case = SYNOD__ADMIN__REQUEST__BODY_TRANSFER;
 	question.transfer = &transfer;

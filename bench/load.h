@@ -11,6 +11,20 @@
 
 enum { LOAD_CLIENTS_MAX = 4096 };
 
+/* Bytes of values under way at the most, for both systems; a client that finds
+ * no room waits in line, and its time runs. Synod admits no more without
+ * refusing (LIMIT_PROPOSALS_BYTES), and etcd chokes on hundreds of MiB at
+ * once. */
+#define LOAD_FLYING_BYTES ((size_t)16 << 20)
+
+/* Clients that wait, first come first served. */
+struct load_line {
+	uint32_t clients[LOAD_CLIENTS_MAX];
+	unsigned head, n;
+};
+void load_line_push(struct load_line *l, uint32_t client);
+uint32_t load_line_pop(struct load_line *l); /* not empty */
+
 struct load_plan {
 	uint64_t size; /* bytes of a value, random */
 	unsigned concurrency;

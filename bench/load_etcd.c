@@ -39,15 +39,16 @@ struct etcd_load {
 	int64_t begin_us, end_us; /* of the measured time */
 	uint64_t n_put;
 	unsigned n_open;
+	size_t flying_bytes;
+	struct load_line line; /* clients that wait for room */
 	int failed_status;
 	struct etcd_client *clients;
 };
 
 static void client_done(void *ctx, int status, struct bytes reply);
 
-static void client_put(struct etcd_client *c)
+static void client_put(struct etcd_load *l, struct etcd_client *c)
 {
-	struct etcd_load *l = c->load;
 	char key[32];
 
 	snprintf(key, sizeof key, "bench/%04u",
@@ -59,9 +60,24 @@ static void client_put(struct etcd_client *c)
 			    .tail = {l->value, (size_t)l->plan->size}},
 		.done = client_done,
 		.ctx = c};
-	c->since_us = clock_mono_us(&l->clock);
 	l->n_open++;
+	l->flying_bytes += (size_t)l->plan->size;
 	grpc_start(l->grpc, c->number, &call);
+}
+
+/* Put for those who wait, as far as there is room. */
+static void line_put(struct etcd_load *l)
+{
+	while (l->line.n > 0 &&
+	       (l->n_open == 0 ||
+		l->flying_bytes + l->plan->size <= LOAD_FLYING_BYTES))
+		client_put(l, &l->clients[load_line_pop(&l->line)]);
+}
+
+static void client_submit(struct etcd_client *c, int64_t now_us)
+{
+	c->since_us = now_us;
+	load_line_push(&c->load->line, c->number);
 }
 
 static void client_done(void *ctx, int status, struct bytes reply)
@@ -71,6 +87,7 @@ static void client_done(void *ctx, int status, struct bytes reply)
 	int64_t now_us = clock_mono_us(&l->clock);
 
 	l->n_open--;
+	l->flying_bytes -= (size_t)l->plan->size;
 	if (status != 0) {
 		l->failed_status = status;
 		return;
@@ -80,8 +97,10 @@ static void client_done(void *ctx, int status, struct bytes reply)
 			    (uint64_t)(now_us - c->since_us) * 1000);
 		l->result->n_entries++;
 	}
-	if (now_us < l->end_us)
-		client_put(c);
+	if (now_us >= l->end_us)
+		return;
+	client_submit(c, now_us);
+	line_put(l);
 }
 
 /* What served etcd best in trials with 1, 2, 4, 8 and 16 connections: one for
@@ -98,8 +117,9 @@ static int load_run(struct etcd_load *l, struct err *e)
 
 	for (unsigned i = 0; i < plan->concurrency; i++) {
 		l->clients[i] = (struct etcd_client){.load = l, .number = i};
-		client_put(&l->clients[i]);
+		client_submit(&l->clients[i], clock_mono_us(&l->clock));
 	}
+	line_put(l);
 	while (l->n_open > 0) {
 		int64_t now_us = clock_mono_us(&l->clock);
 		if (!has_begun && now_us >= l->begin_us) {

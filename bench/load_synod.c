@@ -34,15 +34,10 @@ enum {
 	SYNOD_DRAIN_MS = 12000,
 };
 
-/* Bytes under way: what the node admits without refusing, with room to spare.
- */
-#define SYNOD_FLYING_BYTES (LIMIT_PROPOSALS_BYTES / 2)
-
-const char load_synod_note[] = "synod: door of the leader; the clients' "
-			       "waiting values are packed into "
-			       "AppendRequests, up to 4 under way; each value "
-			       "has its own fate and its "
-			       "own latency";
+const char load_synod_note[] =
+	"synod: door of the leader; values that wait are packed into one "
+	"AppendRequest, more are under way (up to 4) when they carry 256 KiB "
+	"each; each value has its own fate and its own latency";
 
 struct synod_load {
 	const struct load_plan *plan;
@@ -54,8 +49,7 @@ struct synod_load {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	uint32_t line[LOAD_CLIENTS_MAX]; /* clients that wait, a ring */
-	unsigned line_head, n_line;
+	struct load_line line; /* clients that wait */
 	int64_t since_us[LOAD_CLIENTS_MAX];
 	unsigned n_requests; /* under way */
 	size_t flying_bytes;
@@ -69,28 +63,13 @@ struct shipment {
 	uint32_t clients[];
 };
 
-static void line_push(struct synod_load *l, uint32_t client)
-{
-	CHECK(l->n_line < LOAD_CLIENTS_MAX);
-	l->line[(l->line_head + l->n_line++) % LOAD_CLIENTS_MAX] = client;
-}
-
-static uint32_t line_pop(struct synod_load *l)
-{
-	CHECK(l->n_line > 0);
-	uint32_t client = l->line[l->line_head];
-	l->line_head = (l->line_head + 1) % LOAD_CLIENTS_MAX;
-	l->n_line--;
-	return client;
-}
-
 /* One value's fate. Lock held. */
 static void fate_note(struct synod_load *l, uint32_t client, int code,
 		      int64_t now_us)
 {
 	if (code == ERR_BUSY) {
 		l->result->n_refused++;
-		line_push(l, client); /* its time runs on */
+		load_line_push(&l->line, client); /* its time runs on */
 		return;
 	}
 	if (code != 0) {
@@ -108,7 +87,7 @@ static void fate_note(struct synod_load *l, uint32_t client, int code,
 	}
 	l->since_us[client] = now_us;
 	if (now_us < l->end_us)
-		line_push(l, client);
+		load_line_push(&l->line, client);
 }
 
 static void shipment_done(void *ctx, int code, struct blob *response)
@@ -188,19 +167,19 @@ static void ship(struct synod_load *l)
 	const unsigned limit = shipment_limit(l);
 	size_t size = (size_t)l->plan->size;
 
-	while (l->n_line > 0 && l->n_requests < SYNOD_REQUESTS &&
+	while (l->line.n > 0 && l->n_requests < SYNOD_REQUESTS &&
 	       !l->failed.code) {
-		unsigned n = l->n_line < limit ? l->n_line : limit;
+		unsigned n = l->line.n < limit ? l->line.n : limit;
 		if (l->n_requests > 0 && n * size < SYNOD_SHIP_BYTES)
 			return;
 		if (l->flying_bytes > 0 &&
-		    l->flying_bytes + n * size > SYNOD_FLYING_BYTES)
+		    l->flying_bytes + n * size > LOAD_FLYING_BYTES)
 			return;
 		struct shipment *s =
 			mem_alloc(sizeof *s + n * sizeof *s->clients);
 		*s = (struct shipment){.load = l, .n = n, .bytes = n * size};
 		for (unsigned i = 0; i < n; i++)
-			s->clients[i] = line_pop(l);
+			s->clients[i] = load_line_pop(&l->line);
 		l->n_requests++;
 		l->flying_bytes += s->bytes;
 		pthread_mutex_unlock(&l->lock);
@@ -237,7 +216,7 @@ static void load_run(struct synod_load *l)
 	pthread_mutex_lock(&l->lock);
 	for (uint32_t i = 0; i < plan->concurrency; i++) {
 		l->since_us[i] = now_us;
-		line_push(l, i);
+		load_line_push(&l->line, i);
 	}
 	while (now_us < l->end_us || l->n_requests > 0) {
 		if (!has_begun && now_us >= l->begin_us) {

@@ -155,9 +155,11 @@ static void case_report(const struct log_case *c, unsigned runs, json_t *cases)
 	json_array_append_new(cases, row);
 	if (c->args->is_json) {
 		fprintf(stderr,
-			"size %" PRIu64 " concurrency %u: %.0f entries/s%s\n",
-			c->size, c->concurrency, ours.entries_s,
-			c->args->vs_etcd ? " (and etcd)" : "");
+			"size %" PRIu64 " concurrency %u: %.0f entries/s",
+			c->size, c->concurrency, ours.entries_s);
+		if (c->args->vs_etcd)
+			fprintf(stderr, ", etcd %.0f", theirs.entries_s);
+		fputc('\n', stderr);
 		return;
 	}
 	print_row(c, "synod", &ours, ratio);
