@@ -34,9 +34,14 @@ struct running {
 
 static void counts_add(struct counts *to, const struct counts *from)
 {
+	uint64_t most = to->drain_ms_max > from->drain_ms_max
+				? to->drain_ms_max
+				: from->drain_ms_max;
+
 #define ADD(name) to->name += from->name;
 	WORLD_COUNTS(ADD)
 #undef ADD
+	to->drain_ms_max = most;
 }
 
 static void run_seed(const struct campaign *c, struct slot *s)

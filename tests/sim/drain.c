@@ -11,7 +11,8 @@ enum {
 	/* A phase may last as long as something moves, and then this long; but
 	 * never longer than that. */
 	STUCK_US = 8000000,
-	PHASE_US = 60000000,
+	PHASE_US = 40000000,
+	FAREWELL_US = 300000,
 };
 
 /* -- a minority stays away -- */
@@ -45,17 +46,19 @@ static bool is_enough(const struct world *w, unsigned present)
 	return true;
 }
 
-static void send_away(struct world *w)
+/* first: the one to go before all others. */
+static void send_away(struct world *w, unsigned first)
 {
 	unsigned present = (1u << w->plan.nodes) - 1;
 
 	for (unsigned n = 0; n < w->plan.nodes; n++) {
 		unsigned i = (unsigned)rng_below(&w->rng, w->plan.nodes);
-		if (!is_enough(w, present & ~(1u << i)))
+		if (n == 0 && first < w->plan.nodes)
+			i = first;
+		if (!(present >> i & 1) || !is_enough(w, present & ~(1u << i)))
 			continue;
 		present &= ~(1u << i);
 		w->machines[i].is_away = true;
-		w->is_short = true;
 	}
 	for (unsigned i = 0; i < w->plan.nodes; i++) {
 		if (!w->machines[i].is_away)
@@ -68,7 +71,7 @@ static void send_away(struct world *w)
 static void bring_back(struct world *w)
 {
 	world_trace(w, NULL, "everybody is back");
-	w->is_short = false;
+	w->phase = PHASE_REST;
 	w->heal_at = w->moved_at = w->now;
 	for (unsigned i = 0; i < w->plan.nodes; i++) {
 		w->machines[i].is_away = false;
@@ -111,7 +114,7 @@ static bool is_drained(struct world *w)
 
 	if (!leader || !leader->view.is_settled || !has_probes)
 		return false;
-	if (w->is_short)
+	if (w->phase == PHASE_SHORT)
 		return true;
 	if (leader->view.is_changing || !oracle_is_quiet(&w->oracle))
 		return false;
@@ -168,28 +171,57 @@ static void complain(struct world *w)
 	}
 	world_violation(w, world_leader(w),
 			"%s (state, term/applied/last, of %llu):%s",
-			w->is_short ? "a majority gets nowhere" : "not at rest",
+			w->phase == PHASE_SHORT ? "a majority gets nowhere"
+						: "not at rest",
 			(unsigned long long)oracle_last(&w->oracle), text);
 }
 
 /* -- the step -- */
-static void begin(struct world *w)
+static void end_farewell(struct world *w)
 {
-	w->is_healing = true;
+	struct machine *leader = world_leader(w);
+
+	w->phase = PHASE_REST;
 	w->heal_at = w->moved_at = w->now;
-	world_trace(w, NULL, "the bad times are over");
 	if (w->plan.has_absent)
-		send_away(w);
-	faults_end(w);
+		send_away(w, leader ? leader->number : w->plan.nodes);
+	for (unsigned i = 0; i < w->plan.nodes; i++)
+		if (w->machines[i].is_away)
+			w->phase = PHASE_SHORT;
 }
 
-void drain_step(struct world *w)
+static void begin(struct world *w)
 {
-	if (!w->is_healing) {
-		begin(w);
-	} else if (is_drained(w)) {
-		w->counts.drain_ms += (uint64_t)(w->now - w->heal_at) / 1000;
-		if (!w->is_short) {
+	w->heal_at = w->moved_at = w->now;
+	w->is_healing = true;
+	world_trace(w, NULL, "the bad times are over");
+	faults_end(w);
+	w->phase = PHASE_FAREWELL;
+	if (!w->plan.has_farewell)
+		end_farewell(w);
+}
+
+/* A promotion that the promoted one has not seen when its leader goes. */
+static void farewell(struct world *w)
+{
+	int64_t gone = w->now - w->heal_at;
+
+	if (!w->is_promoting && world_leader(w) && faults_promote_unseen(w)) {
+		w->is_promoting = true;
+		w->heal_at = w->now - 2 * FAREWELL_US;
+	} else if (gone > 3 * FAREWELL_US) {
+		end_farewell(w);
+	}
+}
+
+static void rest(struct world *w)
+{
+	if (is_drained(w)) {
+		uint64_t took = (uint64_t)(w->now - w->heal_at) / 1000;
+		w->counts.drain_ms += took;
+		if (took > w->counts.drain_ms_max)
+			w->counts.drain_ms_max = took;
+		if (w->phase == PHASE_REST) {
 			w->is_done = true;
 			return;
 		}
@@ -197,6 +229,20 @@ void drain_step(struct world *w)
 		bring_back(w);
 	} else if (is_stuck(w)) {
 		complain(w);
+	}
+}
+
+void drain_step(struct world *w)
+{
+	switch (w->phase) {
+	case PHASE_FAULTS:
+		begin(w);
+		break;
+	case PHASE_FAREWELL:
+		farewell(w);
+		break;
+	default:
+		rest(w);
 	}
 	work_rebuild(w);
 	world_push(w, (struct event){.at = w->now + EVERY_US,

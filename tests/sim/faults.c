@@ -259,6 +259,76 @@ void faults_change_role(struct world *w)
 	machine_wake(m);
 }
 
+/* A leader that nobody hears asks for a change: it stays uncommitted. */
+static void split_change(struct world *w)
+{
+	isolate_leader(w);
+	faults_change_role(w);
+}
+
+bool faults_promote_unseen(struct world *w)
+{
+	struct machine *m = world_leader(w);
+	struct replica_member list[SIM_NODES_MAX];
+	struct err e = {0};
+
+	if (!m || !m->view.is_settled || is_rebuilding(w))
+		return false;
+	size_t n = replica_members(m->replica, list, SIM_NODES_MAX);
+	for (size_t i = 0; i < n; i++) {
+		int number = oracle_number(w, list[i].id);
+		if (list[i].role != REPLICA_STANDBY || number < 0)
+			continue;
+		if (replica_assign(m->replica, list[i].id, REPLICA_VOTER, &e))
+			return false;
+		world_trace(w, m, "%d becomes voter, unseen", number);
+		net_cut(w, m->number, (unsigned)number, w->now + 400000);
+		machine_wake(m);
+		return true;
+	}
+	return false;
+}
+
+/* Leadership is handed to one member and the old leader freezes; another one
+ * takes it for dead, and the two cannot hear each other. When the old leader
+ * wakes up it finds the requests for votes of both. */
+static void race_handover(struct world *w)
+{
+	struct machine *m = world_leader(w);
+	struct err e = {0};
+	unsigned n = w->plan.nodes;
+
+	if (!m || m->blocked_until > w->now ||
+	    m->transfer_since != MACHINE_NEVER)
+		return;
+	unsigned to = (m->number + 1 + (unsigned)rng_below(&w->rng, n - 1)) % n;
+	if (replica_transfer(m->replica, w->machines[to].id, &e))
+		return;
+	m->transfer_since = machine_mono(m);
+	int64_t election_us = (int64_t)w->plan.election_ms * 1000;
+	int64_t end = until(w, election_us, 4 * election_us);
+	for (unsigned i = 0; i < n; i++) {
+		if (i == m->number || i == to)
+			continue;
+		net_cut(w, to, i, end);
+		net_cut(w, i, to, end);
+		net_break(w, i, m->number, world_delay(w, 3000));
+	}
+	machine_wake(m);
+	world_push(w, (struct event){.at = until(w, 3000, 30000),
+				     .kind = EVENT_FREEZE,
+				     .node = (uint8_t)m->number,
+				     .a = (uint64_t)election_us});
+	world_trace(w, m, "hands over to %u, in a race", to);
+}
+
+void faults_freeze(struct machine *m, int64_t mean_us)
+{
+	m->blocked_until = m->world->now + world_delay(m->world, mean_us);
+	world_trace(m->world, m, "frozen for %lld us",
+		    (long long)(m->blocked_until - m->world->now));
+}
+
 /* -- the strike -- */
 static void strike_network(struct world *w, enum fault f)
 {
@@ -328,6 +398,12 @@ static void strike_machine(struct world *w, enum fault f)
 		break;
 	case FAULT_ROLE:
 		faults_change_role(w);
+		break;
+	case FAULT_SPLIT_CHANGE:
+		split_change(w);
+		break;
+	case FAULT_HANDOVER_RACE:
+		race_handover(w);
 		break;
 	case FAULT_FORGET:
 		disk_forget(&any(w)->disk, rng_below(&w->rng, 30));

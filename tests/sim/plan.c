@@ -25,7 +25,9 @@ static const struct kind kinds[FAULT__N] = {
 	[FAULT_CLOCK] = {"clock", 4, 0.3},
 	[FAULT_FALSE_ALARM] = {"false_alarm", 4, 0.3},
 	[FAULT_TRANSFER] = {"transfer", 8, 0.5},
+	[FAULT_HANDOVER_RACE] = {"handover_race", 4, 0.3},
 	[FAULT_ROLE] = {"role", 14, 0.4},
+	[FAULT_SPLIT_CHANGE] = {"split_change", 8, 0.4},
 	[FAULT_FORGET] = {"forget", 10, 0.6},
 	[FAULT_IMAGES_GONE] = {"images_gone", 3, 0.4},
 	[FAULT_FULL] = {"full", 2, 0.2},
@@ -58,8 +60,29 @@ static void draw_faults(struct plan *p, struct rng *r)
 	p->voters_min = p->nodes == 3 ? 2 : 3;
 	if (p->nodes == 3 && rng_chance(r, 0.4))
 		p->weight[FAULT_ROLE] = 0;
+	if (p->weight[FAULT_ROLE] == 0)
+		p->weight[FAULT_SPLIT_CHANGE] = 0;
+}
+
+/* Nothing but changes of leaders and of roles, close together. */
+static void draw_churn(struct plan *p, struct rng *r)
+{
+	static const enum fault churn[] = {
+		FAULT_PARTITION,    FAULT_ISOLATE_LEADER, FAULT_MEND,
+		FAULT_CRASH_LEADER, FAULT_SPLIT_CHANGE,   FAULT_ROLE,
+	};
+
 	for (int f = 0; f < FAULT__N; f++)
-		p->weight_sum += p->weight[f];
+		p->weight[f] = 0;
+	for (size_t i = 0; i < sizeof(churn) / sizeof(churn[0]); i++)
+		p->weight[churn[i]] = 10;
+	p->is_eager = true;
+	p->fault_gap_us = rng_range(r, 10000, 100000);
+	p->propose_gap_us = rng_range(r, 5000, 50000);
+	p->election_ms = 100;
+	p->heartbeat_ms = 20;
+	p->disk_us = rng_range(r, 50, 1000);
+	p->link_us = rng_range(r, 30, 1000);
 }
 
 void plan_draw(struct plan *p, unsigned nodes, struct rng *r)
@@ -68,6 +91,8 @@ void plan_draw(struct plan *p, unsigned nodes, struct rng *r)
 	*p = (struct plan){.nodes = nodes, .n_voters = nodes};
 	if (nodes > 3 && rng_chance(r, 0.3))
 		p->n_voters = (unsigned)rng_range(r, 3, nodes);
+	if (nodes == 3 && rng_chance(r, 0.1))
+		p->n_voters = 2;
 	p->election_ms = elections[rng_below(r, 4)];
 	p->heartbeat_ms = p->election_ms / (unsigned)rng_range(r, 4, 7);
 	p->proposal_ms = (unsigned)rng_range(r, 600, 3000);
@@ -82,7 +107,12 @@ void plan_draw(struct plan *p, unsigned nodes, struct rng *r)
 	p->drift_ppm = (unsigned)rng_range(r, 0, 50000);
 	p->is_eager = rng_chance(r, 0.3);
 	p->has_absent = rng_chance(r, 0.4);
+	p->has_farewell = rng_chance(r, 0.3);
 	draw_faults(p, r);
+	if (rng_chance(r, 0.2))
+		draw_churn(p, r);
+	for (int f = 0; f < FAULT__N; f++)
+		p->weight_sum += p->weight[f];
 }
 
 const char *plan_fault_name(enum fault f)

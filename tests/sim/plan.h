@@ -29,7 +29,9 @@ enum fault {
 	FAULT_CLOCK,
 	FAULT_FALSE_ALARM,
 	FAULT_TRANSFER,
+	FAULT_HANDOVER_RACE, /* the old leader freezes, two others stand */
 	FAULT_ROLE,
+	FAULT_SPLIT_CHANGE, /* a cut-off leader changes a role */
 	FAULT_FORGET,
 	FAULT_IMAGES_GONE,
 	FAULT_FULL,
@@ -52,8 +54,9 @@ struct plan {
 	int64_t disk_us, state_us; /* usual latency */
 	int64_t link_us, turn_us;
 	unsigned drift_ppm;
-	bool is_eager;   /* changes roles as soon as somebody leads */
-	bool has_absent; /* afterwards a minority stays away for a while */
+	bool is_eager;     /* changes roles as soon as somebody leads */
+	bool has_farewell; /* a promotion, then its leader goes away */
+	bool has_absent;   /* afterwards a minority stays away for a while */
 	unsigned weight[FAULT__N]; /* 0: not in this seed */
 	unsigned weight_sum;
 };

@@ -33,12 +33,20 @@
 	X(installs)     \
 	X(absences)     \
 	X(garbage)      \
-	X(drain_ms)
+	X(drain_ms)     \
+	X(drain_ms_max)
 
 struct counts {
 #define WORLD_COUNT(name) uint64_t name;
 	WORLD_COUNTS(WORLD_COUNT)
 #undef WORLD_COUNT
+};
+
+enum phase {
+	PHASE_FAULTS,   /* the bad times */
+	PHASE_FAREWELL, /* healed; perhaps one last promotion */
+	PHASE_SHORT,    /* a minority stays away */
+	PHASE_REST      /* all are back */
 };
 
 struct world_config {
@@ -64,7 +72,8 @@ struct world {
 	int64_t heal_at;  /* beginning of the phase */
 	int64_t moved_at; /* last time that something moved */
 	uint64_t moved_sum;
-	bool is_short; /* a minority stays away */
+	enum phase phase;
+	bool is_promoting;
 	char why[320]; /* the first violation */
 };
 
