@@ -269,6 +269,7 @@ void wire_out_say_hello(struct wire_out *o)
 	const struct wire_link *link = link_of(o);
 	struct wire_greeting g = {.protocol = PROTO_VERSION, .hello = w->hello};
 
+	g.hello.recorded = link->recorded;
 	memcpy(g.name, w->self.name, sizeof g.name);
 	if (w->is_tls) {
 		memcpy(g.token, link->token, sizeof g.token);

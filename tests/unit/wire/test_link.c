@@ -87,6 +87,31 @@ static void test_hello_tells_the_facts(void **state)
 	free_all(nodes, 2);
 }
 
+/* What is on record for a peer goes to that peer alone, with the hello of a new
+ * connection as with one that is said again. */
+static void test_hello_tells_what_is_on_record(void **state)
+{
+	struct rig_node nodes[3];
+
+	rig_make(nodes, 3);
+	open_all(nodes, 3);
+	wire_set_recorded(nodes[0].wire, 2, 1002);
+	struct wire_note *n =
+		rig_wait(&nodes[1], NOTE_WIRE_HELLO, 1, WIRE_RAFT);
+	assert_int_equal(n->hello.recorded, 1002);
+	wire_note_free(n);
+
+	rig_close(&nodes[1]);
+	rig_expect(&nodes[0], NOTE_WIRE_DOWN, 2, WIRE_RAFT);
+	nodes[1].cfg.hello.boot++;
+	rig_open(&nodes[1]);
+	n = rig_wait(&nodes[1], NOTE_WIRE_HELLO, 1, WIRE_RAFT);
+	assert_int_equal(n->hello.recorded, 1002);
+	wire_note_free(n);
+	assert_false(rig_has(&nodes[2], NOTE_WIRE_HELLO, 1));
+	free_all(nodes, 3);
+}
+
 static void test_frames_keep_their_order(void **state)
 {
 	enum { FRAMES = 2000 };
@@ -336,6 +361,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_nodes_meet_and_talk),
 		cmocka_unit_test(test_hello_tells_the_facts),
+		cmocka_unit_test(test_hello_tells_what_is_on_record),
 		cmocka_unit_test(test_frames_keep_their_order),
 		cmocka_unit_test(test_largest_frame_passes),
 		cmocka_unit_test(test_broken_connection_is_reported_at_once),
