@@ -198,10 +198,8 @@ void health_judge(struct health *h, const struct view *v)
 	}
 }
 
-void health_silent_endpoint(struct health *h, const char *url,
-			    const char *reason)
+void health_silent_endpoint(struct health *h, const char *reason,
+			    const char *next)
 {
-	char next[HEALTH_TEXT_MAX];
-	snprintf(next, sizeof next, "synodctl status --endpoint %.250s", url);
-	add(h, HEALTH_WARN, next, "%.150s", reason);
+	add(h, HEALTH_WARN, next, "%.300s", reason);
 }

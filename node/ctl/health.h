@@ -24,9 +24,9 @@ struct health {
 };
 
 void health_judge(struct health *h, const struct view *v);
-/* An endpoint that gave no answer. After health_judge. */
-void health_silent_endpoint(struct health *h, const char *url,
-			    const char *reason);
+/* An endpoint that gave no answer; reason names it. After health_judge. */
+void health_silent_endpoint(struct health *h, const char *reason,
+			    const char *next);
 const char *health_name(enum health_level level); /* "OK", "WARN", "CRIT" */
 
 #endif

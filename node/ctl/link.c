@@ -3,22 +3,31 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/thread.h"
 #include "proto/codec.h"
 
+enum { IPC_FIRST_MS = 200 };
+
 /* -- the door -------------------------------------------------------------- */
+
+static const char ipc_scheme[] = "ipc://";
+
+static bool is_ipc(const char *url)
+{
+	return strncmp(url, ipc_scheme, sizeof ipc_scheme - 1) == 0;
+}
 
 /* A socket that is not there will not come: say so at once. */
 static int check_socket(const char *url, struct err *e)
 {
-	static const char scheme[] = "ipc://";
 	struct stat st;
-	if (strncmp(url, scheme, sizeof scheme - 1) != 0)
-		return 0;
-	if (stat(url + sizeof scheme - 1, &st))
+	if (stat(url + sizeof ipc_scheme - 1, &st))
 		return err_set(e,
 			       errno == EACCES ? ERR_PERMISSION : ERR_NETWORK,
 			       "%s: %s", url, strerror(errno));
@@ -27,13 +36,54 @@ static int check_socket(const char *url, struct err *e)
 	return 0;
 }
 
+/* What the system says of a connection: nng would try again and again until the
+ * time is over, even when nobody can be there. 0 or errno. */
+static int probe(const char *url)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int n = snprintf(address.sun_path, sizeof address.sun_path, "%s",
+			 url + sizeof ipc_scheme - 1);
+	if (n < 0 || (size_t)n >= sizeof address.sun_path)
+		return ENAMETOOLONG;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno;
+	const struct sockaddr *to = (const struct sockaddr *)&address;
+	int error = connect(fd, to, sizeof address) ? errno : 0;
+	close(fd);
+	return error;
+}
+
+/* A local node answers at once or is down; only one that is just too busy is
+ * worth the whole wait. It is probed after a first failure and not before: a
+ * healthy node has better things to do than to accept probes. */
+static int dial_ipc(const struct door_client_config *cfg,
+		    struct door_client **client, struct err *e)
+{
+	struct door_client_config first = *cfg;
+	int rc = check_socket(cfg->url, e);
+	if (rc)
+		return rc;
+	if (first.timeout_ms > IPC_FIRST_MS)
+		first.timeout_ms = IPC_FIRST_MS;
+	rc = door_dial(client, &first, e);
+	if (rc != ERR_NETWORK || first.timeout_ms == cfg->timeout_ms)
+		return rc;
+	int error = probe(cfg->url);
+	if (error)
+		return err_set(e,
+			       error == EACCES ? ERR_PERMISSION : ERR_NETWORK,
+			       "%s: %s", cfg->url, strerror(error));
+	first.timeout_ms = cfg->timeout_ms - IPC_FIRST_MS;
+	return door_dial(client, &first, e);
+}
+
 static int door_ops_dial(void *ctx, const struct door_client_config *cfg,
 			 void **connection, struct err *e)
 {
 	struct door_client *client = NULL;
-	int rc = check_socket(cfg->url, e);
-	if (rc == 0)
-		rc = door_dial(&client, cfg, e);
+	int rc = is_ipc(cfg->url) ? dial_ipc(cfg, &client, e)
+				  : door_dial(&client, cfg, e);
 	if (rc == 0)
 		*connection = client;
 	return rc;
@@ -155,7 +205,7 @@ static void hint_unreachable(const struct link_end *end,
 {
 	const char *text = "is synodd running there, and does admin.listen of "
 			   "its node file name this address?";
-	if (strncmp(end->url, "ipc://", 6) == 0)
+	if (is_ipc(end->url))
 		text = "systemctl status synodd; the socket is admin.socket of "
 		       "its node file: --endpoint ipc:///PATH";
 	if (out->e.code == ERR_PERMISSION)

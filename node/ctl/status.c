@@ -74,8 +74,8 @@ static void judge(struct ctl *c, const struct ask *a, struct health *h)
 	health_judge(h, &a->view);
 	for (size_t i = 0; i < a->n_answers; i++)
 		if (a->answers[i].e.code)
-			health_silent_endpoint(h, c->link.ends[i].url,
-					       a->answers[i].e.text);
+			health_silent_endpoint(h, a->answers[i].e.text,
+					       a->answers[i].hint);
 }
 
 static int draw(struct ctl *c)

@@ -228,8 +228,8 @@ static void test_an_endpoint_that_is_silent_is_a_problem(void **state)
 	assert_int_equal(fake_run(&f, ALL "-o table status --exit-code"),
 			 EXIT_UNHEALTHY);
 	assert_non_null(strstr(f.out, "problem  ipc:///n3: connection refused\n"
-				      "next     synodctl status --endpoint "
-				      "ipc:///n3\n"));
+				      "next     systemctl status synodd; the "
+				      "socket is admin.socket of its node "));
 	fake_clear(&f);
 }
 
