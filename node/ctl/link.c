@@ -211,6 +211,10 @@ static void hint_unreachable(const struct link_end *end,
 	if (out->e.code == ERR_PERMISSION)
 		text = "you need the right to open the socket: sudo, or the "
 		       "group of synodd";
+	if (strncmp(end->url, "tls+", 4) == 0)
+		text = "is synodd running there, does admin.listen of its node "
+		       "file name this address, and do --ca, --cert, --key and "
+		       "--server-name NODE.CLUSTER.synod fit?";
 	if (out->e.code == ERR_TLS)
 		text = "check --ca, --cert, --key and --server-name "
 		       "NODE.CLUSTER.synod";
