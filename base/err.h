@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* name, printable code, one sentence that says what it means. */
+/* name, printable code, one sentence that says what it means. The codes travel
+ * as numbers (Fate, Problem): add at the end only. */
 #define ERR_LIST(X)                                                            \
 	X(ERR_IO, "io", "A file or device operation failed.")                  \
 	X(ERR_NOMEM, "nomem", "Memory could not be allocated.")                \

@@ -91,9 +91,8 @@ struct wire_hello members_hello(struct node *n)
 	return hello;
 }
 
-/* A peer that has us on record as we are vouches for us: either it saw this
- * very incarnation blank when it founded the cluster, or the cluster has
- * admitted it. */
+/* A founder that pinned us as we are vouches for us: it saw this very
+ * incarnation blank, so it has forgotten nothing. */
 static void consider_vouchers(struct node *n)
 {
 	struct members *m = &n->members;
@@ -144,7 +143,7 @@ void members_refresh(struct node *n)
 			n, member,
 			admission_quarantine_peer(&member->facts, is_self_in));
 		wire_set_recorded(n->wire, member->facts.id,
-				  admission_recorded(&member->facts));
+				  admission_vouched(&member->facts));
 	}
 	struct wire_hello hello = members_hello(n);
 	wire_set_hello(n->wire, &hello);

@@ -8,6 +8,11 @@ uint64_t admission_recorded(const struct admission_member *m)
 	return m->in_state ? m->in_state : m->pinned;
 }
 
+uint64_t admission_vouched(const struct admission_member *m)
+{
+	return m->pinned;
+}
+
 bool admission_quarantine_self(const struct admission_member *self)
 {
 	return admission_recorded(self) != self->incarnation;

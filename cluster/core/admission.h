@@ -49,6 +49,12 @@ struct admission_member {
 /* The incarnation on record. */
 uint64_t admission_recorded(const struct admission_member *m);
 
+/* The incarnation of a peer that this node vouches for in its hello: the one it
+ * saw blank when it founded the cluster, 0 when none. Never the one of the
+ * state: a node that lost its disk would take that for leave to vote before it
+ * has applied the entry that admits it (docs/why/rebuild.md). */
+uint64_t admission_vouched(const struct admission_member *m);
+
 /* The own node: may it vote? True: no. */
 bool admission_quarantine_self(const struct admission_member *self);
 /* Does what a peer says count for nothing? While this node is in quarantine

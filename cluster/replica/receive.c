@@ -36,8 +36,8 @@ static bool item_open(struct inbox_item *item)
 
 	if (!codec_open(CODEC_ENVELOPE, blob_bytes(item->frame),
 			LIMIT_FRAME_BYTES, &payload, &e))
-		item->envelope = synod__peer__envelope__unpack(
-			NULL, payload.len, payload.data);
+		item->envelope = (Synod__Peer__Envelope *)codec_unpack(
+			&synod__peer__envelope__descriptor, payload, &e);
 	if (item->envelope &&
 	    item->envelope->n_messages <= LIMIT_FRAME_MESSAGES)
 		return true;

@@ -195,6 +195,16 @@ static void test_state_is_the_record_and_pins_come_second(void **state)
 	assert_int_equal(admission_recorded(&m), 6);
 }
 
+static void test_nobody_vouches_for_what_only_the_state_says(void **state)
+{
+	struct admission_member m = {.pinned = 5, .in_state = 6};
+
+	/* The member came back with another disk and was recorded anew. */
+	assert_int_equal(admission_vouched(&m), 5);
+	m.pinned = 0;
+	assert_int_equal(admission_vouched(&m), 0);
+}
+
 static void test_self_votes_only_as_recorded(void **state)
 {
 	struct admission_member self = {.incarnation = 7};
@@ -379,6 +389,8 @@ int main(void)
 			test_founders_pin_the_blank_members_they_heard),
 		cmocka_unit_test(test_vouched_for_pins_only_itself),
 		cmocka_unit_test(test_state_is_the_record_and_pins_come_second),
+		cmocka_unit_test(
+			test_nobody_vouches_for_what_only_the_state_says),
 		cmocka_unit_test(test_self_votes_only_as_recorded),
 		cmocka_unit_test(
 			test_peer_of_another_incarnation_does_not_count),
