@@ -33,6 +33,7 @@ struct name_op {
 	char path[PATH_MAX], to[PATH_MAX];
 	char saved[PATH_MAX]; /* what was removed or replaced; empty: nothing */
 	ino_t parents[2];     /* directories whose sync makes it durable */
+	ino_t dirs[2];        /* those it was done in */
 	struct name_op *next;
 };
 
@@ -220,7 +221,7 @@ static struct name_op *name_add(enum name_kind kind, const char *path)
 	must(op != NULL, "memory");
 	op->kind = kind;
 	snprintf(op->path, sizeof(op->path), "%s", path);
-	op->parents[0] = parent_of(path);
+	op->parents[0] = op->dirs[0] = parent_of(path);
 	*disk.names_end = op;
 	disk.names_end = &op->next;
 	return op;
@@ -251,7 +252,7 @@ void disk_before_rename(const char *from, const char *to)
 {
 	struct name_op *op = name_add(NAME_RENAME, from);
 	snprintf(op->to, sizeof(op->to), "%s", to);
-	op->parents[1] = parent_of(to);
+	op->parents[1] = op->dirs[1] = parent_of(to);
 	if (op->parents[1] == op->parents[0])
 		op->parents[1] = 0;
 	save(op, to);
@@ -320,6 +321,10 @@ void disk_synced(int fd)
 
 static void undo_name(const struct name_op *op)
 {
+	/* The directory is gone, and another one has its name by now. */
+	if (parent_of(op->path) != op->dirs[0] ||
+	    (op->kind == NAME_RENAME && parent_of(op->to) != op->dirs[1]))
+		return;
 	/* A step that cannot be taken back had something durable built on it:
 	 * then it is durable too. */
 	switch (op->kind) {
@@ -392,4 +397,119 @@ void disk_cut(uint64_t seed)
 			     "ftruncate");
 	}
 	cut_names();
+}
+
+/* -- from one process to the next ------------------------------------------ */
+
+struct saved_file {
+	char path[PATH_MAX];
+	off_t durable_size;
+	size_t n_sectors;
+};
+
+struct saved_sector {
+	off_t number;
+	uint8_t data[SECTOR];
+};
+
+static void journal_path(char path[PATH_MAX])
+{
+	must(snprintf(path, PATH_MAX, "%.*s/journal", PATH_MAX - 16,
+		      disk.side) > 0,
+	     "journal");
+}
+
+static void save_file(FILE *out, const struct file *f)
+{
+	struct saved_file head = {.durable_size = f->durable_size};
+	char link[64];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	must(readlink(link, head.path, sizeof(head.path) - 1) > 0, "readlink");
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < BUCKETS; i++) {
+			struct old_sector *s = disk.buckets[i];
+			for (; s; s = s->next) {
+				struct saved_sector sector = {
+					.number = s->number};
+				if (s->file != f)
+					continue;
+				memcpy(sector.data, s->data, SECTOR);
+				if (pass)
+					fwrite(&sector, sizeof(sector), 1, out);
+				else
+					head.n_sectors++;
+			}
+		}
+		if (!pass)
+			fwrite(&head, sizeof(head), 1, out);
+	}
+}
+
+void disk_save(void)
+{
+	char path[PATH_MAX];
+	journal_path(path);
+	FILE *out = fopen(path, "we");
+	must(out != NULL, "journal");
+	size_t n = 0;
+	for (struct name_op *op = disk.names; op; op = op->next)
+		n++;
+	fwrite(&disk.n_files, sizeof(disk.n_files), 1, out);
+	fwrite(&n, sizeof(n), 1, out);
+	fwrite(&disk.n_saved, sizeof(disk.n_saved), 1, out);
+	for (size_t i = 0; i < disk.n_files; i++)
+		save_file(out, &disk.files[i]);
+	for (struct name_op *op = disk.names; op; op = op->next)
+		fwrite(op, sizeof(*op), 1, out);
+	must(fclose(out) == 0, "journal");
+}
+
+static void load_file(FILE *in)
+{
+	struct saved_file head;
+	struct saved_sector sector;
+	struct file *f = NULL;
+	must(fread(&head, sizeof(head), 1, in) == 1, "journal");
+	/* A file without a name any more is nobody's loss. */
+	int fd = disk.calls.open(head.path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		f = file_of(fd);
+		f->durable_size = head.durable_size;
+		close(fd);
+	}
+	for (size_t i = 0; i < head.n_sectors; i++) {
+		must(fread(&sector, sizeof(sector), 1, in) == 1, "journal");
+		if (!f)
+			continue;
+		struct old_sector **slot = find_sector(f, sector.number);
+		struct old_sector *s = calloc(1, sizeof(*s));
+		must(s != NULL, "memory");
+		s->file = f;
+		s->number = sector.number;
+		memcpy(s->data, sector.data, SECTOR);
+		*slot = s;
+	}
+}
+
+void disk_load(void)
+{
+	char path[PATH_MAX];
+	size_t n_files, n_names;
+	journal_path(path);
+	FILE *in = fopen(path, "re");
+	if (!in)
+		return;
+	must(fread(&n_files, sizeof(n_files), 1, in) == 1, "journal");
+	must(fread(&n_names, sizeof(n_names), 1, in) == 1, "journal");
+	must(fread(&disk.n_saved, sizeof(disk.n_saved), 1, in) == 1, "journal");
+	for (size_t i = 0; i < n_files; i++)
+		load_file(in);
+	for (size_t i = 0; i < n_names; i++) {
+		struct name_op *op = calloc(1, sizeof(*op));
+		must(op && fread(op, sizeof(*op), 1, in) == 1, "journal");
+		op->next = NULL;
+		*disk.names_end = op;
+		disk.names_end = &op->next;
+	}
+	fclose(in);
 }

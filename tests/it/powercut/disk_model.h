@@ -60,4 +60,9 @@ void disk_name_failed(void);
 /* The lights go out: what is left is on the files afterwards. */
 void disk_cut(uint64_t seed);
 
+/* Only the process dies: what is not on the disk yet stays so, and is still to
+ * be lost when the next process opens the files. Kept in the side directory. */
+void disk_save(void);
+void disk_load(void); /* nothing saved: nothing */
+
 #endif

@@ -82,9 +82,30 @@ static void acknowledge_ticket(struct model *m, uint64_t ticket)
 	acknowledge(m, n);
 }
 
+/* Which of the begun requests it has seen done. */
+static void see_log(struct model *m, const struct mark *seen)
+{
+	while (m->n_pending &&
+	       (m->last != seen->a || m->base_index != seen->c ||
+		(m->last > m->base_index && m->terms[m->last] != seen->b)))
+		acknowledge(m, 1);
+}
+
 void model_mark(struct model *m, const struct mark *mark)
 {
 	switch ((enum mark_kind)mark->kind) {
+	case MARK_SEEN_LOG:
+		see_log(m, mark);
+		m->n_pending = 0;
+		break;
+	case MARK_SEEN_STATE:
+		m->applied = mark->a;
+		break;
+	case MARK_SEEN_HARD:
+		m->hard[0] = mark->a;
+		m->hard[1] = mark->b;
+		m->is_hard_begun = false;
+		break;
 	case MARK_HARD:
 		m->hard_begun[0] = mark->a;
 		m->hard_begun[1] = mark->b;

@@ -33,7 +33,7 @@ struct place {
 
 struct cut {
 	uint64_t seed;
-	unsigned at, fail_at, installs;
+	unsigned at, kill_at, fail_at, installs;
 	bool is_swallowing;
 };
 
@@ -100,6 +100,7 @@ static void become_worker(const struct place *p, const struct cut *c, int out)
 	setenv("POWERCUT_DIR", p->data, 1);
 	setenv("POWERCUT_SIDE", p->side, 1);
 	set_number("POWERCUT_AT", c->at);
+	set_number("POWERCUT_KILL", c->kill_at);
 	set_number("POWERCUT_FAIL", c->fail_at);
 	set_number("POWERCUT_SEED", c->seed);
 	set_number("POWERCUT_SWALLOW", c->is_swallowing);
@@ -129,7 +130,9 @@ static int run_worker(struct place *p, const struct cut *c)
 	close(ends[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
-	/* What the shim kept aside has no meaning for the next run. */
+	/* What the shim kept aside has no meaning behind a cut. */
+	if (c->kill_at)
+		return status;
 	nftw(p->side, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	mkdir(p->side, 0700);
 	return status;
@@ -193,6 +196,35 @@ static void test_power_cuts_lose_nothing_acknowledged(void **state)
 	}
 	place_free(p);
 	print_message("%u cuts\n", n_cuts);
+}
+
+/* What a killed process wrote can be seen by the next one, and a cut may still
+ * take it away: whatever open shows must be on the disk. */
+static void test_what_a_killed_process_left_is_made_durable(void **state)
+{
+	struct place *p = NULL;
+	struct rng r;
+	(void)state;
+	rng_init(&r, 4);
+	for (unsigned i = 0; i < 150; i++) {
+		if (i % 12 == 0) {
+			if (p)
+				place_free(p);
+			p = place_new();
+		}
+		struct cut kill9 = {.seed = rng_u64(&r) >> 1,
+				    .kill_at = 1 + (unsigned)rng_below(&r, 60),
+				    .installs = 20};
+		struct cut c = {.seed = rng_u64(&r) >> 1,
+				.at = 1 + (unsigned)rng_below(&r, 14),
+				.installs = 20};
+		struct err e = {0};
+		assert_true(was_cut(run_worker(p, &kill9)));
+		assert_true(was_cut(run_worker(p, &c)));
+		if (judge(p, &e))
+			fail_msg("round %u: %s", i, e.text);
+	}
+	place_free(p);
 }
 
 /* In a child: what a lying disk leaves may crash whoever maps it. */
@@ -268,6 +300,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_power_cuts_lose_nothing_acknowledged),
+		cmocka_unit_test(
+			test_what_a_killed_process_left_is_made_durable),
 		cmocka_unit_test(test_a_disk_that_ignores_syncs_is_found_out),
 		cmocka_unit_test(test_a_failed_sync_stops_the_store),
 	};

@@ -16,7 +16,11 @@
 #include "cluster/store/state.h"
 
 enum mark_kind {
-	MARK_HARD, /* a term, b vote; then MARK_HARD_OK */
+	/* What open showed: it counts as acknowledged from then on. */
+	MARK_SEEN_LOG,   /* a last index, b its term, c base index */
+	MARK_SEEN_STATE, /* a index */
+	MARK_SEEN_HARD,  /* a term, b vote */
+	MARK_HARD,       /* a term, b vote; then MARK_HARD_OK */
 	MARK_HARD_OK,
 	MARK_PIN, /* a node, b incarnation; then MARK_PIN_OK */
 	MARK_PIN_OK,

@@ -5,6 +5,8 @@
  *   POWERCUT_AT     the sync at which it happens, from 1; 0: never
  *   POWERCUT_SEED   which unsynced sectors and names survive
  *   POWERCUT_SWALLOW=1   syncs do nothing: a store that trusts them must lose
+ *   POWERCUT_KILL   the sync at which only the process dies, from 1; 0: never.
+ *                   What was unsynced is lost by a cut of the next process
  *   POWERCUT_FAIL   the sync that answers EIO instead, from 1; 0: none
  *
  * Counted: fsync, fdatasync, and writes to O_DSYNC descriptors (LMDB's meta
@@ -48,7 +50,7 @@ static struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_on, is_swallowing;
-static unsigned long cut_at, fail_at, n_syncs;
+static unsigned long cut_at, kill_at, fail_at, n_syncs;
 static unsigned long long seed;
 
 static void find(void *slot, const char *name)
@@ -93,7 +95,9 @@ static void start(void)
 		.rmdir = real.rmdir,
 	};
 	disk_init(&calls, dir, side);
+	disk_load();
 	cut_at = number("POWERCUT_AT");
+	kill_at = number("POWERCUT_KILL");
 	fail_at = number("POWERCUT_FAIL");
 	is_swallowing = number("POWERCUT_SWALLOW") != 0;
 	seed = number("POWERCUT_SEED");
@@ -136,13 +140,15 @@ static void leave(void)
 static void cut(void)
 {
 	pid_t victim = getpid();
-	pid_t child = fork();
-	if (child == 0) {
+	if (fork() == 0) {
 		kill(victim, SIGKILL);
 		/* Another parent: not one thread is left. */
 		while (getppid() == victim)
 			usleep(100);
-		disk_cut(seed);
+		if (n_syncs == cut_at)
+			disk_cut(seed);
+		else
+			disk_save();
 		_exit(0);
 	}
 	for (;;)
@@ -157,7 +163,7 @@ static bool sync_may_go_on(void)
 		errno = EIO;
 		return false;
 	}
-	if (n_syncs == cut_at)
+	if (n_syncs == cut_at || n_syncs == kill_at)
 		cut();
 	return true;
 }

@@ -297,6 +297,9 @@ static void resume(struct worker *w)
 	w->donor_last = donor.last_index;
 	w->commit = w->applied = p.index;
 	CHECK(w->donor_last >= p.index);
+	say((struct mark){MARK_SEEN_LOG, own.last_index,
+			  term_at(&w->s, own.last_index), own.base_index, 0});
+	say((struct mark){MARK_SEEN_STATE, .a = p.index});
 	/* Either our log has all of it, or it has to come as an image. */
 	if (own.last_index < w->donor_last ||
 	    own.first_index > w->donor_last + 1 ||
@@ -320,6 +323,7 @@ int main(int argc, char **argv)
 	rng_init(&w.rng, strtoull(argv[3], NULL, 10));
 	w.installs = strtoull(argv[4], NULL, 10);
 	hard_state_get(w.s.hard, &w.term, &vote);
+	say((struct mark){MARK_SEEN_HARD, .a = w.term, .b = vote});
 	/* A term of its own: nothing an earlier run wrote looks like new. */
 	w.term += 1000;
 	set_hard(&w);
