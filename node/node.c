@@ -98,8 +98,10 @@ static void take_applied(struct node *n, struct state_applied *applied)
 {
 	unsigned changed = machine_take_changed(&n->machine);
 
+	n->state_done = applied->index;
 	if (n->replica)
 		replica_applied(n->replica, applied->index);
+	images_try_install(n);
 	free(applied);
 	if (changed & CONTROL_CHANGED_EVENTS)
 		n->has_new_events = true;
@@ -425,6 +427,7 @@ void node_close(struct node *n)
 	wire_close(n->wire);
 	worker_close(&n->reader);
 	worker_close(&n->imager);
+	images_close(&n->images);
 	state_close(n->state);
 	log_close(n->log);
 	replica_close(n->replica);

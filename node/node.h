@@ -95,6 +95,8 @@ struct node {
 
 	struct blob *first_entry; /* borrowed by the log while NODE_STARTING */
 	bool is_founder;
+	/* Given to the state, and durable there as far as we were told. */
+	uint64_t state_wanted, state_done;
 	uint64_t disk_wanted, disk_done; /* requests given and completed */
 	int64_t disk_moved_us;           /* when the last one completed */
 	uint8_t *read_buf;               /* what port_disk_read lends */

@@ -112,6 +112,7 @@ static void disk_commit(void *ctx, uint64_t index)
 {
 	struct node *n = ctx;
 
+	n->state_wanted = index;
 	state_commit(n->state, index);
 }
 

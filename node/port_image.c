@@ -274,22 +274,51 @@ static int install(struct node *n, const struct image_job *j, struct err *e)
 	return rc;
 }
 
-static void check_done(struct job *job)
+static void finish_install(struct node *n, struct image_job *j)
 {
-	struct image_job *j = (struct image_job *)job;
-	struct node *n = j->node;
 	struct err e = {0};
 
 	if (j->is_good && install(n, j, &e)) {
 		/* Half an install is finished at the next start. */
 		node_fatal(n, node_exit_code(e.code), "%s", e.text);
 	} else {
-		if (j->is_good)
+		if (j->is_good) {
+			n->state_wanted = n->state_done = j->image.index;
 			members_read_state(n);
+		}
 		replica_installed(n->replica, j->is_good);
 		members_refresh(n);
 	}
-	job_drop(job);
+	job_drop(&j->job);
+}
+
+/* Not while the state still works on what was committed before: the image would
+ * be replaced by it. Raft stands still until the install has ended, so nothing
+ * new is committed meanwhile. */
+void images_try_install(struct node *n)
+{
+	struct image_job *j = n->images.checked;
+
+	if (!j || n->state_done < n->state_wanted)
+		return;
+	n->images.checked = NULL;
+	finish_install(n, j);
+}
+
+static void check_done(struct job *job)
+{
+	struct image_job *j = (struct image_job *)job;
+
+	CHECK(!j->node->images.checked);
+	j->node->images.checked = j;
+	images_try_install(j->node);
+}
+
+void images_close(struct images *im)
+{
+	if (im->checked)
+		job_drop(&im->checked->job);
+	im->checked = NULL;
 }
 
 void images_install(void *ctx, const struct replica_image *image)

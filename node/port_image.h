@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
+struct image_job;
 struct node;
 struct replica_image;
 
@@ -20,10 +21,14 @@ struct images {
 	uint64_t made_id; /* the newest one, 0: none */
 	int64_t used_us;  /* made or read */
 	bool is_making;
+	struct image_job *checked; /* waits for the state to be idle */
 };
 
 /* Create the folders and remove what an earlier process left. */
 int images_open(struct node *n, struct err *e);
+void images_close(struct images *im);
+/* The state has got on: install the image that waits for it. */
+void images_try_install(struct node *n);
 /* Time passes: an image that nobody reads any more goes. */
 void images_turn(struct node *n);
 
