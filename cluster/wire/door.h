@@ -1,10 +1,11 @@
 /* The door: request and response between synodctl or synod-bench and a node.
  * Bytes in, bytes out: sealed frames of proto/admin.proto, which the caller
- * packs and reads. nng REQ/REP with contexts; no REQ is ever cancelled (nng
- * 1.5.2), no REQ is ever re-sent (an append must not happen twice).
+ * packs and reads. The REQ and REP protocols of nng, many requests at once on
+ * one connection. No request is ever sent twice: an append must not happen
+ * twice.
  *
  * Server side: requests are notes for the owner; answer each one exactly once.
- * Client side: any one thread per client. */
+ * Client side: any threads. */
 #ifndef CLUSTER_WIRE_DOOR_H
 #define CLUSTER_WIRE_DOOR_H
 
@@ -19,14 +20,14 @@ struct door;
 struct door_slot;
 
 struct door_request {
-	struct note note;      /* kind NOTE_DOOR_REQUEST */
-	struct blob *frame;    /* sealed; the note owns it */
+	struct note note;       /* kind NOTE_DOOR_REQUEST */
+	struct blob *frame;     /* sealed; the note owns it */
 	struct door_slot *slot; /* where the answer goes */
-	bool is_local;	       /* came through the ipc socket */
+	bool is_local;          /* came through the ipc socket */
 };
 
 struct door_config {
-	const char *ipc_path;	 /* unix socket, mode 0660; NULL: none */
+	const char *ipc_path;    /* unix socket, mode 0660; NULL: none */
 	const char *remote_host; /* tls+tcp; NULL: none. Plain tcp only on
 				    loopback or when insecure */
 	uint16_t remote_port;
@@ -48,7 +49,8 @@ struct door_client;
 
 /* url: ipc:///path, tcp://host:port or tls+tcp://host:port. server_name is what
  * the certificate must carry. n_parallel calls may be under way at once. Waits
- * until connected or timeout_ms: ERR_NETWORK names the url and what to check. */
+ * until connected or timeout_ms: ERR_NETWORK names the url and what to check.
+ */
 struct door_client_config {
 	const char *url;
 	struct wire_tls tls;
@@ -58,8 +60,8 @@ struct door_client_config {
 };
 int door_dial(struct door_client **out, const struct door_client_config *cfg,
 	      struct err *e);
-/* One call, blocking. Gives the response frame. ERR_NETWORK: not sent, so it did
- * not happen. ERR_TIMEOUT (no answer in time) and ERR_UNKNOWN_FATE (the
+/* One call, blocking. Gives the response frame. ERR_NETWORK: not sent, so it
+ * did not happen. ERR_TIMEOUT (no answer in time) and ERR_UNKNOWN_FATE (the
  * connection broke before the answer): it may have happened. */
 int door_call(struct door_client *c, struct bytes request, int timeout_ms,
 	      struct blob **response, struct err *e);

@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/check.h"
 #include "cluster/wire/door.h"
@@ -370,27 +369,13 @@ void door_reply(struct door_request *rq, struct blob *response)
 
 /* -- opening and closing --------------------------------------------------- */
 
-/* nng removes what is in the way of a socket when nobody listens there, even
- * a file that is no socket. */
-static int check_in_the_way(const char *path, struct err *e)
-{
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return err_set(e, ERR_EXISTS,
-			       "%s exists and is not a socket: remove it or "
-			       "choose another path",
-			       path);
-	return 0;
-}
-
 static int ipc_failed(const char *path, int rv, struct err *e)
 {
-	if (rv == NNG_EADDRINUSE)
-		return err_set(e, ERR_LOCKED, "another process listens at %s",
-			       path);
-	return err_set(e, rv == NNG_EPERM ? ERR_PERMISSION : ERR_NETWORK,
-		       "listen at %s: %s", path, nng_strerror(rv));
+	int code = rv == NNG_EADDRINUSE ? ERR_LOCKED
+		   : rv == NNG_EPERM    ? ERR_PERMISSION
+					: ERR_NETWORK;
+
+	return err_set(e, code, "listen at %s: %s", path, nng_strerror(rv));
 }
 
 static int open_ipc(struct door *d, const char *path, struct err *e)
@@ -405,7 +390,7 @@ static int open_ipc(struct door *d, const char *path, struct err *e)
 	int rc = wire_ipc_url(url, path, e);
 
 	if (rc == 0)
-		rc = check_in_the_way(path, e);
+		rc = wire_listener_check_path(path, e);
 	if (rc)
 		return rc;
 	d->ipc.is_local = true;

@@ -2,23 +2,24 @@
  * direction and channel. It knows connections and frames; what is inside a
  * frame is none of its business, except for the hello that opens each one.
  *
- * - RAFT and BULK travel on sockets of their own (port and port + 1), so that a
- *   state image never delays a heartbeat.
+ * - RAFT and BULK travel on connections of their own (port and port + 1), so
+ *   that a state image never delays a heartbeat.
  * - Per peer and channel one send queue with a byte limit, one send in flight.
  *   A frame that does not fit is dropped and counted: Raft repeats. A broken
  *   connection drops the queue.
  * - The first frame of a connection is a Hello. Wrong cluster, wrong node,
- *   unknown protocol, an incarnation that is not the pinned one: refused, with
- *   one log line and one note, and the connection is closed.
+ *   unknown protocol, an incarnation that is not admitted: refused, with one
+ *   log line and one note a second, and the connection is closed.
  * - Under TLS the dialer checks the listener's certificate against
- *   "<node name>.<cluster name>.synod"; the listener demands a certificate of the
- *   same CA and a token that it sent over the connection it dialed itself: so a
- *   node cannot pose as another one.
- * - A connection that breaks is reported at once: fail-over waits for it.
+ *   "<node name>.<cluster name>.synod"; the listener demands a certificate of
+ *   the same CA and a token that it sent over the connection it dialed itself:
+ *   so a node cannot pose as another one.
+ * - A connection that breaks is reported at once: fail-over waits for it. One
+ *   that is idle repeats its hello, so that a silent peer is known as dead.
  *
  * nng's threads call back; they only leave notes in the owner's mailbox.
- * Functions: owner's thread, except where they say otherwise. Sockets are opened
- * in wire_open and closed in wire_close, never between (nng 1.5.2). */
+ * Functions: owner's thread, except where they say otherwise. Below is nng's
+ * byte stream, not its sockets: docs/why/nng-streams.md. */
 #ifndef CLUSTER_WIRE_WIRE_H
 #define CLUSTER_WIRE_WIRE_H
 
@@ -32,9 +33,9 @@
 enum wire_channel { WIRE_RAFT, WIRE_BULK, WIRE__CHANNELS };
 
 enum wire_note_kind {
-	NOTE_WIRE_FRAME = 200, /* frame holds the payload of CODEC_ENVELOPE... */
-	NOTE_WIRE_UP,	       /* we can send to the peer; hello is filled */
-	NOTE_WIRE_DOWN,	       /* a connection to or from the peer broke */
+	NOTE_WIRE_FRAME = 200, /* a frame came */
+	NOTE_WIRE_UP,          /* we can send to the peer; hello is filled */
+	NOTE_WIRE_DOWN,        /* a connection to or from the peer broke */
 	NOTE_WIRE_HELLO,       /* the peer said hello to us; hello is filled */
 	NOTE_WIRE_REFUSED      /* we refused a hello; text says why */
 };
@@ -44,7 +45,7 @@ struct wire_hello {
 	uint64_t node_id, incarnation, boot, term, cluster_hash;
 	uint8_t cluster_id[16];
 	bool has_cluster_id, is_blank, is_admitted;
-	uint64_t recorded; /* of us, as the peer has it; see wire_set_recorded */
+	uint64_t recorded; /* our incarnation, see wire_set_recorded */
 };
 
 /* Free with wire_note_free. */
@@ -75,7 +76,7 @@ struct wire_config {
 	size_t n_peers;
 	const char *cluster_name;
 	struct wire_tls tls;
-	bool is_insecure;	/* allow plain TCP beyond loopback */
+	bool is_insecure;        /* allow plain TCP beyond loopback */
 	struct wire_hello hello; /* of this node, at start */
 	struct mailbox *owner;
 	/* May this incarnation of a peer speak? nng thread; must not block.

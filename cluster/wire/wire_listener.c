@@ -1,5 +1,7 @@
 #include "cluster/wire/wire_listener.h"
 
+#include <sys/stat.h>
+
 enum { PAUSE_MS = 20 };
 
 static void accept_next(struct wire_listener *l)
@@ -84,4 +86,15 @@ void wire_listener_close(struct wire_listener *l)
 	if (l->listener)
 		nng_stream_listener_free(l->listener);
 	*l = (struct wire_listener){0};
+}
+
+int wire_listener_check_path(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || S_ISSOCK(st.st_mode))
+		return 0;
+	return err_set(e, ERR_EXISTS,
+		       "%s exists and is not a socket: choose another path",
+		       path);
 }

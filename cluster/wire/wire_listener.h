@@ -10,6 +10,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/err.h"
+
 struct wire_listener {
 	nng_stream_listener *listener;
 	nng_aio *aio;
@@ -27,6 +29,9 @@ struct wire_listener_config {
 	void *ctx;
 };
 
+/* Is the path of a unix socket free for us? nng removes what is in the way when
+ * nobody listens there, even a file that is no socket: ERR_EXISTS. */
+int wire_listener_check_path(const char *path, struct err *e);
 /* nng's code; close it also after a failure. */
 int wire_listener_open(struct wire_listener *l,
 		       const struct wire_listener_config *cfg);
