@@ -26,7 +26,7 @@ enum {
 #define LIMIT_WINDOW_COUNT 8192
 /* One group: entries given to Raft, and so to the disk, at once. */
 #define LIMIT_GROUP_BYTES ((size_t)4 << 20)
-#define LIMIT_GROUP_COUNT 4096
+#define LIMIT_GROUP_COUNT 1024
 
 /* -- Raft's memory -------------------------------------------------------- */
 /* Bytes of log tail that Raft keeps in memory before it is told to forget. */
@@ -121,6 +121,13 @@ enum {
 	LIMIT_CLONE_MS = 300,
 	LIMIT_RECONNECT_MS_MIN = 10,
 	LIMIT_RECONNECT_MS_MAX = 500,
+	/* Nothing confirmed by a follower that is fed from disk: asked again.
+	 */
+	LIMIT_FEED_SILENCE_MS = 500,
+	/* No chunk of an image: asked again; beyond the second, given up until
+	 * it is offered again. */
+	LIMIT_IMAGE_SILENCE_MS = 1000,
+	LIMIT_IMAGE_GIVE_UP_MS = 15000,
 	/* Hand-over of leadership at a stop. */
 	LIMIT_HANDOVER_MS = 2000,
 	/* Closing sockets and threads at a stop, then the process just ends. */

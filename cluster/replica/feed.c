@@ -18,8 +18,6 @@
  *                  disk does not ────┘                              │
  *                  reach back ─▶ IMAGE ─has it─▶ PROBE    memory ───┴─▶ OFF */
 
-enum { FEED_SILENCE_MS = 500 };
-
 static const struct raft_progress *progress_of(const struct replica *r,
 					       const struct peer *p)
 {
@@ -290,7 +288,7 @@ void replica_fetched(struct replica *r, uint64_t ticket,
 static bool feed_peer(struct replica *r, struct peer *p, int64_t now)
 {
 	struct feed *f = &p->feed;
-	int64_t silence = (int64_t)FEED_SILENCE_MS * 1000;
+	int64_t silence = (int64_t)LIMIT_FEED_SILENCE_MS * 1000;
 
 	if (f->mode == FEED_IMAGE) {
 		image_offer(r, p);

@@ -19,8 +19,6 @@
  * be committed; what we had before it is part of the image. This holds whoever
  * sent the image, in whatever term. */
 
-enum { IMAGE_SILENCE_MS = 1000, IMAGE_GIVE_UP_MS = 15000 };
-
 /* -- leader -- */
 static void send_offer(struct replica *r, struct peer *p)
 {
@@ -54,7 +52,7 @@ void image_offer(struct replica *r, struct peer *p)
 	int64_t now = replica_now(r);
 
 	if (r->server.is_making ||
-	    now - p->feed.offered_us < (int64_t)IMAGE_SILENCE_MS * 1000)
+	    now - p->feed.offered_us < (int64_t)LIMIT_IMAGE_SILENCE_MS * 1000)
 		return;
 	if (!r->server.is_valid) {
 		r->server.is_making = true;
@@ -271,9 +269,9 @@ void image_turn(struct replica *r)
 	if (c->is_whole) {
 		if (r->n_ops == 0)
 			install(r);
-	} else if (now - c->moved_us > (int64_t)IMAGE_GIVE_UP_MS * 1000) {
+	} else if (now - c->moved_us > (int64_t)LIMIT_IMAGE_GIVE_UP_MS * 1000) {
 		give_up(r);
-	} else if (now - c->asked_us > (int64_t)IMAGE_SILENCE_MS * 1000) {
+	} else if (now - c->asked_us > (int64_t)LIMIT_IMAGE_SILENCE_MS * 1000) {
 		ask(r);
 	}
 }

@@ -236,14 +236,13 @@ static void group_applied(struct raft_apply *req, int status, void *result)
  * message. While it is written the next one gathers. */
 static bool submit_here(struct replica *r)
 {
-	enum { GROUP_MAX = 1024 };
 	struct proposals *ps = &r->proposals;
-	struct raft_buffer bufs[GROUP_MAX];
+	struct raft_buffer bufs[LIMIT_GROUP_COUNT];
 	unsigned n = 0;
 	size_t bytes = 0, window = ps->appended.bytes;
 	raft_index index = guard_last_index(&r->raft) + 1;
 
-	while (n < ps->waiting.n && n < GROUP_MAX &&
+	while (n < ps->waiting.n && n < LIMIT_GROUP_COUNT &&
 	       bytes < r->cfg.group_bytes && window < LIMIT_WINDOW_BYTES &&
 	       ps->appended.n + n < LIMIT_WINDOW_COUNT) {
 		struct proposal *p = queue_at(&ps->waiting, n);

@@ -5,10 +5,12 @@
  *                 device, inode and birth of this very file; sealed by a
  *                 checksum, replaced atomically (identity.h)
  *   DIR/hard      term and vote (hard_state.h)
- *   DIR/peers     incarnations of the peers, pinned at first contact
+ *   DIR/peers     incarnations pinned at the founding: of the peers that
+ *                 were heard blank, and of this node
  *   DIR/log/      LMDB: the change log (log.h)
  *   DIR/state/    LMDB: the state machine (state.h)
- *   DIR/incoming/ a state image on its way in
+ *   DIR/incoming/ a state image on its way in; DIR/images/ those made for
+ * others; DIR/installing: the marker of an install under way
  *
  * A directory of another node, another cluster or an unknown format is refused;
  * so is a copy: a copied identity file has another inode or birth than it says,
