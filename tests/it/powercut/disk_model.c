@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "disk_internal.h"
+
 enum { SECTOR = 512, FILES_MAX = 4096, BUCKETS = 1 << 16 };
 
 struct file {
@@ -26,38 +28,23 @@ struct old_sector {
 	uint8_t data[SECTOR];
 };
 
-enum name_kind { NAME_FILE, NAME_DIR, NAME_RENAME, NAME_UNLINK, NAME_RMDIR };
-
-struct name_op {
-	enum name_kind kind;
-	char path[PATH_MAX], to[PATH_MAX];
-	char saved[PATH_MAX]; /* what was removed or replaced; empty: nothing */
-	ino_t parents[2];     /* directories whose sync makes it durable */
-	ino_t dirs[2];        /* those it was done in */
-	struct name_op *next;
-};
+struct disk_shared disk_shared;
 
 static struct {
-	struct disk_calls calls;
-	char root[PATH_MAX], side[PATH_MAX];
 	struct file files[FILES_MAX];
 	size_t n_files;
 	struct old_sector *buckets[BUCKETS];
-	struct name_op *names, **names_end;
-	unsigned n_saved;
-	uint64_t rng;
 } disk;
 
-static uint64_t random_u64(void)
+uint64_t disk_random(void)
 {
-	uint64_t z = disk.rng += 0x9e3779b97f4a7c15u;
+	uint64_t z = disk_shared.rng += 0x9e3779b97f4a7c15u;
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
 	return z ^ z >> 31;
 }
 
-/* The model itself must not fail: that would look like a bug of the store. */
-static void must(bool is_good, const char *what)
+void disk_must(bool is_good, const char *what)
 {
 	if (is_good)
 		return;
@@ -68,10 +55,9 @@ static void must(bool is_good, const char *what)
 void disk_init(const struct disk_calls *calls, const char *root,
 	       const char *side)
 {
-	disk.calls = *calls;
-	must(realpath(root, disk.root) != NULL, root);
-	must(realpath(side, disk.side) != NULL, side);
-	disk.names_end = &disk.names;
+	disk_shared.calls = *calls;
+	disk_must(realpath(root, disk_shared.root) != NULL, root);
+	disk_must(realpath(side, disk_shared.side) != NULL, side);
 }
 
 /* Locks are not data: LMDB makes its own anew, ours holds a pid for people. */
@@ -84,8 +70,8 @@ static bool is_lock(const char *path)
 
 bool disk_watches_path(const char *path)
 {
-	size_t len = strlen(disk.root);
-	return strncmp(path, disk.root, len) == 0 &&
+	size_t len = strlen(disk_shared.root);
+	return strncmp(path, disk_shared.root, len) == 0 &&
 	       (path[len] == '/' || path[len] == '\0') && !is_lock(path);
 }
 
@@ -109,20 +95,21 @@ static struct file *file_of(int fd)
 {
 	struct stat st;
 	char link[64];
-	must(fstat(fd, &st) == 0, "fstat");
+	disk_must(fstat(fd, &st) == 0, "fstat");
 	for (size_t i = 0; i < disk.n_files; i++) {
 		struct file *f = &disk.files[i];
 		if (f->dev == st.st_dev && f->ino == st.st_ino)
 			return f;
 	}
-	must(disk.n_files < FILES_MAX, "too many files");
+	disk_must(disk.n_files < FILES_MAX, "too many files");
 	struct file *f = &disk.files[disk.n_files++];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	*f = (struct file){.dev = st.st_dev,
-			   .ino = st.st_ino,
-			   .fd = disk.calls.open(link, O_RDWR | O_CLOEXEC),
-			   .durable_size = st.st_size};
-	must(f->fd >= 0, "open again");
+	*f = (struct file){
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.fd = disk_shared.calls.open(link, O_RDWR | O_CLOEXEC),
+		.durable_size = st.st_size};
+	disk_must(f->fd >= 0, "open again");
 	return f;
 }
 
@@ -152,11 +139,12 @@ void disk_before_write(int fd, off_t at, size_t len)
 		if (*slot)
 			continue;
 		struct old_sector *s = calloc(1, sizeof(*s));
-		must(s != NULL, "memory");
+		disk_must(s != NULL, "memory");
 		s->file = f;
 		s->number = n;
 		/* Beyond the end the disk holds zeros. */
-		must(pread(f->fd, s->data, SECTOR, n * SECTOR) >= 0, "pread");
+		disk_must(pread(f->fd, s->data, SECTOR, n * SECTOR) >= 0,
+			  "pread");
 		*slot = s;
 	}
 }
@@ -184,7 +172,7 @@ static void forget_sectors(struct file *f)
 static void keep_size(struct file *f)
 {
 	struct stat st;
-	must(fstat(f->fd, &st) == 0, "fstat");
+	disk_must(fstat(f->fd, &st) == 0, "fstat");
 	f->durable_size = st.st_size;
 }
 
@@ -202,114 +190,12 @@ void disk_synced_range(int fd, off_t at, size_t len)
 	keep_size(f);
 }
 
-/* -- names ------------------------------------------------------------- */
-
-static ino_t parent_of(const char *path)
-{
-	char dir[PATH_MAX];
-	struct stat st;
-	snprintf(dir, sizeof(dir), "%s", path);
-	char *slash = strrchr(dir, '/');
-	must(slash != NULL, path);
-	*slash = '\0';
-	return stat(dir, &st) ? 0 : st.st_ino;
-}
-
-static struct name_op *name_add(enum name_kind kind, const char *path)
-{
-	struct name_op *op = calloc(1, sizeof(*op));
-	must(op != NULL, "memory");
-	op->kind = kind;
-	snprintf(op->path, sizeof(op->path), "%s", path);
-	op->parents[0] = op->dirs[0] = parent_of(path);
-	*disk.names_end = op;
-	disk.names_end = &op->next;
-	return op;
-}
-
-/* A second name outside keeps the file, and its inode, for the way back. */
-static void save(struct name_op *op, const char *path)
-{
-	struct stat st;
-	if (lstat(path, &st) || !S_ISREG(st.st_mode))
-		return;
-	snprintf(op->saved, sizeof(op->saved), "%.*s/%u", PATH_MAX - 16,
-		 disk.side, disk.n_saved++);
-	must(link(path, op->saved) == 0, "link");
-}
-
-void disk_made_file(const char *path)
-{
-	name_add(NAME_FILE, path);
-}
-
-void disk_made_dir(const char *path)
-{
-	name_add(NAME_DIR, path);
-}
-
-void disk_before_rename(const char *from, const char *to)
-{
-	struct name_op *op = name_add(NAME_RENAME, from);
-	snprintf(op->to, sizeof(op->to), "%s", to);
-	op->parents[1] = op->dirs[1] = parent_of(to);
-	if (op->parents[1] == op->parents[0])
-		op->parents[1] = 0;
-	save(op, to);
-}
-
-void disk_before_unlink(const char *path)
-{
-	save(name_add(NAME_UNLINK, path), path);
-}
-
-void disk_removed_dir(const char *path)
-{
-	name_add(NAME_RMDIR, path);
-}
-
-static void name_free(struct name_op *op)
-{
-	if (op->saved[0])
-		disk.calls.unlink(op->saved);
-	free(op);
-}
-
-void disk_name_failed(void)
-{
-	struct name_op **at = &disk.names;
-	while ((*at)->next)
-		at = &(*at)->next;
-	name_free(*at);
-	*at = NULL;
-	disk.names_end = at;
-}
-
-static void forget_names(ino_t dir)
-{
-	for (struct name_op **at = &disk.names; *at;) {
-		struct name_op *op = *at;
-		for (int i = 0; i < 2; i++) {
-			if (op->parents[i] == dir)
-				op->parents[i] = 0;
-		}
-		if (op->parents[0] || op->parents[1]) {
-			at = &op->next;
-			continue;
-		}
-		*at = op->next;
-		if (!*at)
-			disk.names_end = at;
-		name_free(op);
-	}
-}
-
 void disk_synced(int fd)
 {
 	struct stat st;
-	must(fstat(fd, &st) == 0, "fstat");
+	disk_must(fstat(fd, &st) == 0, "fstat");
 	if (S_ISDIR(st.st_mode)) {
-		forget_names(st.st_ino);
+		names_forget(st.st_ino);
 		return;
 	}
 	struct file *f = file_of(fd);
@@ -317,86 +203,42 @@ void disk_synced(int fd)
 	keep_size(f);
 }
 
-/* -- the cut ----------------------------------------------------------- */
-
-static void undo_name(const struct name_op *op)
-{
-	/* The directory is gone, and another one has its name by now. */
-	if (parent_of(op->path) != op->dirs[0] ||
-	    (op->kind == NAME_RENAME && parent_of(op->to) != op->dirs[1]))
-		return;
-	/* A step that cannot be taken back had something durable built on it:
-	 * then it is durable too. */
-	switch (op->kind) {
-	case NAME_FILE:
-		disk.calls.unlink(op->path);
-		break;
-	case NAME_DIR:
-		disk.calls.rmdir(op->path);
-		break;
-	case NAME_RENAME:
-		disk.calls.rename(op->to, op->path);
-		if (op->saved[0])
-			disk.calls.rename(op->saved, op->to);
-		break;
-	case NAME_UNLINK:
-		if (op->saved[0])
-			disk.calls.rename(op->saved, op->path);
-		break;
-	case NAME_RMDIR:
-		disk.calls.mkdir(op->path, 0700);
-		break;
-	}
-}
-
-static void cut_names(void)
-{
-	size_t n = 0;
-	for (struct name_op *op = disk.names; op; op = op->next)
-		n++;
-	size_t kept = random_u64() % (n + 1);
-	struct name_op **ops = calloc(n + 1, sizeof(struct name_op *));
-	must(ops != NULL, "memory");
-	size_t i = 0;
-	for (struct name_op *op = disk.names; op; op = op->next)
-		ops[i++] = op;
-	while (n > kept)
-		undo_name(ops[--n]);
-	free(ops);
-}
+/* -- the cut --------------------------------------------------------------- */
 
 /* Percent of the unsynced sectors that reached the disk: all, none, or some. */
 static unsigned choose_percent(void)
 {
 	static const unsigned percents[] = {0, 0, 10, 50, 50, 90, 100};
-	return percents[random_u64() %
+	return percents[disk_random() %
 			(sizeof(percents) / sizeof(percents[0]))];
 }
 
 void disk_cut(uint64_t seed)
 {
-	disk.rng = seed;
+	disk_shared.rng = seed;
 	unsigned percent = choose_percent();
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct old_sector *s = disk.buckets[i]; s; s = s->next) {
-			if (random_u64() % 100 < percent)
+			if (disk_random() % 100 < percent)
 				continue;
-			must(disk.calls.pwrite(s->file->fd, s->data, SECTOR,
-					       s->number * SECTOR) == SECTOR,
-			     "pwrite");
+			disk_must(disk_shared.calls.pwrite(
+					  s->file->fd, s->data, SECTOR,
+					  s->number * SECTOR) == SECTOR,
+				  "pwrite");
 		}
 	}
 	for (size_t i = 0; i < disk.n_files; i++) {
 		struct file *f = &disk.files[i];
 		struct stat st;
-		must(fstat(f->fd, &st) == 0, "fstat");
+		disk_must(fstat(f->fd, &st) == 0, "fstat");
 		/* Putting back a sector may have made the file longer. */
-		bool is_lost = random_u64() % 100 >= percent;
+		bool is_lost = disk_random() % 100 >= percent;
 		if (st.st_size > f->durable_size && is_lost)
-			must(disk.calls.ftruncate(f->fd, f->durable_size) == 0,
-			     "ftruncate");
+			disk_must(disk_shared.calls.ftruncate(
+					  f->fd, f->durable_size) == 0,
+				  "ftruncate");
 	}
-	cut_names();
+	names_cut();
 }
 
 /* -- from one process to the next ------------------------------------------ */
@@ -414,9 +256,9 @@ struct saved_sector {
 
 static void journal_path(char path[PATH_MAX])
 {
-	must(snprintf(path, PATH_MAX, "%.*s/journal", PATH_MAX - 16,
-		      disk.side) > 0,
-	     "journal");
+	disk_must(snprintf(path, PATH_MAX, "%.*s/journal", PATH_MAX - 16,
+			   disk_shared.side) > 0,
+		  "journal");
 }
 
 static void save_file(FILE *out, const struct file *f)
@@ -424,7 +266,8 @@ static void save_file(FILE *out, const struct file *f)
 	struct saved_file head = {.durable_size = f->durable_size};
 	char link[64];
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	must(readlink(link, head.path, sizeof(head.path) - 1) > 0, "readlink");
+	disk_must(readlink(link, head.path, sizeof(head.path) - 1) > 0,
+		  "readlink");
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < BUCKETS; i++) {
 			struct old_sector *s = disk.buckets[i];
@@ -450,18 +293,12 @@ void disk_save(void)
 	char path[PATH_MAX];
 	journal_path(path);
 	FILE *out = fopen(path, "we");
-	must(out != NULL, "journal");
-	size_t n = 0;
-	for (struct name_op *op = disk.names; op; op = op->next)
-		n++;
+	disk_must(out != NULL, "journal");
 	fwrite(&disk.n_files, sizeof(disk.n_files), 1, out);
-	fwrite(&n, sizeof(n), 1, out);
-	fwrite(&disk.n_saved, sizeof(disk.n_saved), 1, out);
 	for (size_t i = 0; i < disk.n_files; i++)
 		save_file(out, &disk.files[i]);
-	for (struct name_op *op = disk.names; op; op = op->next)
-		fwrite(op, sizeof(*op), 1, out);
-	must(fclose(out) == 0, "journal");
+	names_save(out);
+	disk_must(fclose(out) == 0, "journal");
 }
 
 static void load_file(FILE *in)
@@ -469,21 +306,22 @@ static void load_file(FILE *in)
 	struct saved_file head;
 	struct saved_sector sector;
 	struct file *f = NULL;
-	must(fread(&head, sizeof(head), 1, in) == 1, "journal");
+	disk_must(fread(&head, sizeof(head), 1, in) == 1, "journal");
 	/* A file without a name any more is nobody's loss. */
-	int fd = disk.calls.open(head.path, O_RDWR | O_CLOEXEC);
+	int fd = disk_shared.calls.open(head.path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0) {
 		f = file_of(fd);
 		f->durable_size = head.durable_size;
 		close(fd);
 	}
 	for (size_t i = 0; i < head.n_sectors; i++) {
-		must(fread(&sector, sizeof(sector), 1, in) == 1, "journal");
+		disk_must(fread(&sector, sizeof(sector), 1, in) == 1,
+			  "journal");
 		if (!f)
 			continue;
 		struct old_sector **slot = find_sector(f, sector.number);
 		struct old_sector *s = calloc(1, sizeof(*s));
-		must(s != NULL, "memory");
+		disk_must(s != NULL, "memory");
 		s->file = f;
 		s->number = sector.number;
 		memcpy(s->data, sector.data, SECTOR);
@@ -494,22 +332,14 @@ static void load_file(FILE *in)
 void disk_load(void)
 {
 	char path[PATH_MAX];
-	size_t n_files, n_names;
+	size_t n_files;
 	journal_path(path);
 	FILE *in = fopen(path, "re");
 	if (!in)
 		return;
-	must(fread(&n_files, sizeof(n_files), 1, in) == 1, "journal");
-	must(fread(&n_names, sizeof(n_names), 1, in) == 1, "journal");
-	must(fread(&disk.n_saved, sizeof(disk.n_saved), 1, in) == 1, "journal");
+	disk_must(fread(&n_files, sizeof(n_files), 1, in) == 1, "journal");
 	for (size_t i = 0; i < n_files; i++)
 		load_file(in);
-	for (size_t i = 0; i < n_names; i++) {
-		struct name_op *op = calloc(1, sizeof(*op));
-		must(op && fread(op, sizeof(*op), 1, in) == 1, "journal");
-		op->next = NULL;
-		*disk.names_end = op;
-		disk.names_end = &op->next;
-	}
+	names_load(in);
 	fclose(in);
 }

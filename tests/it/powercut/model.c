@@ -106,6 +106,10 @@ void model_mark(struct model *m, const struct mark *mark)
 		m->hard[1] = mark->b;
 		m->is_hard_begun = false;
 		break;
+	case MARK_SEEN_PIN:
+		m->pins[mark->a] = mark->b;
+		m->is_pin_begun = false;
+		break;
 	case MARK_HARD:
 		m->hard_begun[0] = mark->a;
 		m->hard_begun[1] = mark->b;

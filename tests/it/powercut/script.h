@@ -20,6 +20,7 @@ enum mark_kind {
 	MARK_SEEN_LOG,   /* a last index, b its term, c base index */
 	MARK_SEEN_STATE, /* a index */
 	MARK_SEEN_HARD,  /* a term, b vote */
+	MARK_SEEN_PIN,   /* a node, b incarnation */
 	MARK_HARD,       /* a term, b vote; then MARK_HARD_OK */
 	MARK_HARD_OK,
 	MARK_PIN, /* a node, b incarnation; then MARK_PIN_OK */

@@ -324,10 +324,13 @@ int main(int argc, char **argv)
 	w.installs = strtoull(argv[4], NULL, 10);
 	hard_state_get(w.s.hard, &w.term, &vote);
 	say((struct mark){MARK_SEEN_HARD, .a = w.term, .b = vote});
+	for (uint64_t i = 1; i <= 3; i++)
+		say((struct mark){MARK_SEEN_PIN, i, store_dir_peer(w.s.dir, i),
+				  0, 0});
 	/* A term of its own: nothing an earlier run wrote looks like new. */
 	w.term += 1000;
-	set_hard(&w);
 	resume(&w);
+	set_hard(&w);
 	for (int n = 0; n < STEPS_MAX; n++)
 		step(&w);
 	script_close(&w.s);
