@@ -36,11 +36,16 @@ static void children_swap(pid_t from, pid_t to)
 
 void process_kill_all(void)
 {
-	pthread_mutex_lock(&children_lock);
+	siginfo_t info;
+
+	pthread_mutex_lock(&children_lock); /* for good */
 	for (unsigned i = 0; i < PROCESS_MAX; i++)
 		if (children[i] > 0)
 			kill(children[i], SIGKILL);
-	pthread_mutex_unlock(&children_lock);
+	for (unsigned i = 0; i < PROCESS_MAX; i++)
+		if (children[i] > 0)
+			waitid(P_PID, (id_t)children[i], &info,
+			       WEXITED | WNOWAIT);
 }
 
 /* Between fork and exec only calls that are safe after a fork of a process

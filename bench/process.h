@@ -35,8 +35,9 @@ int process_wait(struct process *p, int timeout_ms, int *status);
 /* SIGKILL, also when frozen, and reap. Nothing running: nothing to do. */
 void process_kill(struct process *p);
 
-/* SIGKILL to every child of this program that runs, without reaping: only for
- * the way out. Any thread. */
+/* SIGKILL to every child of this program, and wait until they are gone (they
+ * are not reaped: their owner may be about to). Only for the way out: nobody
+ * can start or reap a child any more. Any thread. */
 void process_kill_all(void);
 
 /* What a process has used. Memory as the kernel counts it in
