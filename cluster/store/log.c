@@ -105,9 +105,11 @@ static void enqueue(struct log_store *s, struct log_request *r)
 	*s->tail = r;
 	s->tail = &r->next;
 	/* While the writer is in a commit it looks again by itself. */
-	if (s->is_writer_waiting)
-		pthread_cond_signal(&s->wake);
+	bool is_wanted = s->is_writer_waiting;
 	pthread_mutex_unlock(&s->lock);
+	/* Unlocked: the writer would wake up only to wait for the lock. */
+	if (is_wanted)
+		pthread_cond_signal(&s->wake);
 }
 
 void log_append(struct log_store *s, const struct log_entry *entries, size_t n,

@@ -261,11 +261,12 @@ void state_commit(struct state_store *s, uint64_t index)
 	if (index > s->target)
 		s->target = index;
 	/* Signal once per wait, not once per call. */
-	if (s->target >= s->wake_at) {
+	bool is_wanted = s->target >= s->wake_at;
+	if (is_wanted)
 		s->wake_at = UINT64_MAX;
-		pthread_cond_signal(&s->wake);
-	}
 	pthread_mutex_unlock(&s->lock);
+	if (is_wanted)
+		pthread_cond_signal(&s->wake);
 }
 
 void state_read(struct state_store *s, void (*fn)(const struct kv *, void *),
