@@ -104,8 +104,10 @@ static void make_run(struct job *job)
 
 	if (j->old_path[0])
 		unlink(j->old_path); /* a newer one takes its place */
-	if (state_image_write(j->node->state, j->path, &point, &j->image.size,
-			      &j->image.digest, &j->e)) {
+	if (state_image_write(j->node->state, j->path, &point, &j->e) ||
+	    state_image_digest(j->path, &j->image.size, &j->image.digest,
+			       &j->e)) {
+		blob_unref(point.conf);
 		unlink(j->path);
 		return;
 	}

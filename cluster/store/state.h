@@ -94,9 +94,9 @@ bool state_is_full(struct state_store *s);
  * point: what it stands at (gives a reference to conf). Blocks for as long as
  * the copy takes: any thread but the loop. */
 int state_image_write(struct state_store *s, const char *path,
-		      struct state_point *point, uint64_t *size,
-		      uint64_t *digest, struct err *e);
-/* Size and digest of a file, as state_image_write gave them. Blocks. */
+		      struct state_point *point, struct err *e);
+/* Size and digest of a file: what one node says about its image and the other
+ * one checks. Blocks. */
 int state_image_digest(const char *path, uint64_t *size, uint64_t *digest,
 		       struct err *e);
 /* Replace state and log by an image: afterwards the state stands at its point

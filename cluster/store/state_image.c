@@ -147,25 +147,14 @@ static int copy(struct state_store *s, const char *path, struct err *e)
 }
 
 int state_image_write(struct state_store *s, const char *path,
-		      struct state_point *point, uint64_t *size,
-		      uint64_t *digest, struct err *e)
+		      struct state_point *point, struct err *e)
 {
-	struct state_point read_back = {0};
-	uint64_t bytes = 0, sum = 0;
 	int rc = copy(s, path, e);
 	/* The copy took its own read transaction: only it knows its point. A
 	 * rotten value must not reach a node that is to be rebuilt by it. */
 	if (!rc)
-		rc = state_image_verify(path, &read_back, e);
-	if (!rc)
-		rc = state_image_digest(path, &bytes, &sum, e);
-	if (rc) {
-		blob_unref(read_back.conf);
+		rc = state_image_verify(path, point, e);
+	if (rc)
 		unlink(path);
-		return rc;
-	}
-	*point = read_back;
-	*size = bytes;
-	*digest = sum;
-	return 0;
+	return rc;
 }

@@ -8,6 +8,7 @@
  * often that happens, in parts of 100 + INSTALLS steps. It works until it is
  * killed, or for STEPS_MAX steps. */
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +75,7 @@ static void wait_applied(struct worker *w)
 {
 	while (w->applied < w->commit) {
 		take_notes(w);
-		usleep(200);
+		poll(NULL, 0, 1);
 	}
 }
 
@@ -151,7 +152,7 @@ static void donor_apply(struct worker *w)
 	state_commit(w->donor.state, w->donor_last);
 	while (applied != w->donor_last) {
 		donor_notes(w, &done, &applied);
-		usleep(100);
+		poll(NULL, 0, 1);
 	}
 }
 
@@ -236,13 +237,11 @@ static void install(struct worker *w)
 {
 	char path[600];
 	struct state_point p = {0};
-	uint64_t size, digest;
 	struct err e = {0};
 	wait_applied(w);
 	donor_lead(w);
 	snprintf(path, sizeof(path), "%s/incoming/image", w->s.path);
-	must(state_image_write(w->donor.state, path, &p, &size, &digest, &e),
-	     &e);
+	must(state_image_write(w->donor.state, path, &p, &e), &e);
 	blob_unref(p.conf);
 	CHECK(p.index == w->donor_last);
 	say((struct mark){MARK_INSTALL, .b = p.index, .c = p.term});
