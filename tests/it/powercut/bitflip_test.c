@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -54,7 +55,7 @@ static void wait_applied(struct script *s, uint64_t index)
 			n = next;
 		}
 		assert_in_range(ms, 0, 20000);
-		usleep(1000);
+		poll(NULL, 0, 1);
 	}
 }
 
@@ -67,12 +68,13 @@ static void fill(struct script *s)
 		entries[i] = script_entry(i + 1, TERM, buf[i]);
 	log_append(s->log, entries, ENTRIES, 1);
 	/* Payloads are static: nobody has to wait for the completion. */
-	while (true) {
+	for (int ms = 0;; ms++) {
 		struct log_bounds b;
 		log_bounds(s->log, &b);
 		if (b.last_index == ENTRIES)
 			break;
-		usleep(1000);
+		assert_in_range(ms, 0, 20000);
+		poll(NULL, 0, 1);
 	}
 	state_commit(s->state, ENTRIES);
 	wait_applied(s, ENTRIES);

@@ -91,7 +91,8 @@ static void see_log(struct model *m, const struct mark *seen)
 		acknowledge(m, 1);
 }
 
-void model_mark(struct model *m, const struct mark *mark)
+/* What open showed. */
+static void see(struct model *m, const struct mark *mark)
 {
 	switch ((enum mark_kind)mark->kind) {
 	case MARK_SEEN_LOG:
@@ -106,9 +107,36 @@ void model_mark(struct model *m, const struct mark *mark)
 		m->hard[1] = mark->b;
 		m->is_hard_begun = false;
 		break;
-	case MARK_SEEN_PIN:
+	default:
+		CHECK(mark->kind == MARK_SEEN_PIN);
 		m->pins[mark->a] = mark->b;
 		m->is_pin_begun = false;
+	}
+}
+
+static void lead(struct model *m, const struct mark *mark)
+{
+	/* Said before the donor had it: it may come again. */
+	CHECK(mark->b <= m->commit + 1);
+	m->commit = mark->b - 1;
+	for (uint64_t i = 0; i < mark->c; i++)
+		commit(m, mark->b + i, mark->d);
+}
+
+static void begin(struct model *m, const struct mark *mark)
+{
+	CHECK(m->n_pending < MODEL_PENDING_MAX);
+	m->pending[m->n_pending++] = *mark;
+}
+
+void model_mark(struct model *m, const struct mark *mark)
+{
+	switch ((enum mark_kind)mark->kind) {
+	case MARK_SEEN_LOG:
+	case MARK_SEEN_STATE:
+	case MARK_SEEN_HARD:
+	case MARK_SEEN_PIN:
+		see(m, mark);
 		break;
 	case MARK_HARD:
 		m->hard_begun[0] = mark->a;
@@ -128,27 +156,23 @@ void model_mark(struct model *m, const struct mark *mark)
 		m->pins[m->pin_begun[0]] = m->pin_begun[1];
 		m->is_pin_begun = false;
 		break;
-	case MARK_INSTALL:
-		m->applied_max = mark->b;
-		/* fall through */
 	case MARK_APPEND:
 	case MARK_TRUNCATE:
-		CHECK(m->n_pending < MODEL_PENDING_MAX);
-		m->pending[m->n_pending++] = *mark;
+		begin(m, mark);
 		break;
 	case MARK_DONE:
 		acknowledge_ticket(m, mark->a);
+		break;
+	case MARK_INSTALL:
+		m->applied_max = mark->b;
+		begin(m, mark);
 		break;
 	case MARK_INSTALL_OK:
 		acknowledge(m, m->n_pending);
 		m->applied = m->applied_max;
 		break;
 	case MARK_LEAD:
-		/* Said before the donor had it: it may come again. */
-		CHECK(mark->b <= m->commit + 1);
-		m->commit = mark->b - 1;
-		for (uint64_t i = 0; i < mark->c; i++)
-			commit(m, mark->b + i, mark->d);
+		lead(m, mark);
 		break;
 	case MARK_FORGET:
 		if (mark->a > m->forget)

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -144,7 +145,7 @@ static void cut(void)
 		kill(victim, SIGKILL);
 		/* Another parent: not one thread is left. */
 		while (getppid() == victim)
-			usleep(100);
+			poll(NULL, 0, 1);
 		if (n_syncs == cut_at)
 			disk_cut(seed);
 		else
