@@ -112,6 +112,26 @@ static void test_a_torn_write_leaves_the_old_or_the_new(void **state)
 	assert_true(n_old > 0 && n_new > 0);
 }
 
+/* One sector of a torn write shows the new vote: once shown, it must stay. */
+static void test_what_open_shows_is_written_again(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t before[FILE_BYTES], after[FILE_BYTES], image[FILE_BYTES];
+	write_some(f);
+	struct hard_state *h = open_ok(f);
+	load(f, before);
+	assert_int_equal(hard_state_set(h, 5, 7, NULL), 0);
+	hard_state_close(h);
+	load(f, after);
+	size_t at = memcmp(before, after, 4096) != 0 ? 0 : 4096;
+	memcpy(image, before, sizeof(image));
+	memcpy(image + at, after + at, 512);
+	patch(f, 0, image, sizeof(image));
+	check(f, 5, 7);
+	patch(f, at, before + at, 512);
+	check(f, 5, 7);
+}
+
 static void test_no_flipped_bit_changes_the_vote(void **state)
 {
 	struct fixture *f = *state;
@@ -180,6 +200,7 @@ int main(void)
 		T(test_begins_with_no_term_and_no_vote),
 		T(test_remembers_the_last_write),
 		T(test_a_torn_write_leaves_the_old_or_the_new),
+		T(test_what_open_shows_is_written_again),
 		T(test_no_flipped_bit_changes_the_vote),
 		T(test_refuses_a_file_without_a_good_slot),
 		T(test_a_term_never_goes_back),
