@@ -177,8 +177,8 @@ static void step_clock(struct world *w)
 	int64_t drift = (int64_t)w->plan.drift_ppm;
 
 	m->wall_offset += rng_range(&w->rng, -3600000000, 3600000000);
-	machine_set_clock(m, rng_range(&w->rng, 0, 1000000),
-			  rng_range(&w->rng, -drift, drift));
+	int64_t step_us = rng_range(&w->rng, 0, 1000000);
+	machine_set_clock(m, step_us, rng_range(&w->rng, -drift, drift));
 	if (m->replica)
 		machine_wake(m);
 }
@@ -314,28 +314,20 @@ static void race_handover(struct world *w)
 		net_cut(w, i, to, end);
 		net_break(w, i, m->number, world_delay(w, 3000));
 	}
+	m->stall_us = world_delay(w, 2 * election_us);
 	machine_wake(m);
-	world_push(w, (struct event){.at = until(w, 3000, 30000),
-				     .kind = EVENT_FREEZE,
-				     .node = (uint8_t)m->number,
-				     .a = (uint64_t)election_us});
 	world_trace(w, m, "hands over to %u, in a race", to);
-}
-
-void faults_freeze(struct machine *m, int64_t mean_us)
-{
-	m->blocked_until = m->world->now + world_delay(m->world, mean_us);
-	world_trace(m->world, m, "frozen for %lld us",
-		    (long long)(m->blocked_until - m->world->now));
 }
 
 /* -- the strike -- */
 static void strike_network(struct world *w, enum fault f)
 {
+	unsigned side;
+
 	switch (f) {
 	case FAULT_PARTITION:
-		cut_sides(w, (unsigned)rng_u64(&w->rng),
-			  until(w, 50000, 2500000));
+		side = (unsigned)rng_u64(&w->rng);
+		cut_sides(w, side, until(w, 50000, 2500000));
 		break;
 	case FAULT_ISOLATE_LEADER:
 		isolate_leader(w);
@@ -368,6 +360,8 @@ static void strike_network(struct world *w, enum fault f)
 
 static void strike_machine(struct world *w, enum fault f)
 {
+	uint64_t keep;
+
 	switch (f) {
 	case FAULT_CRASH:
 		crash(w, any(w));
@@ -406,7 +400,8 @@ static void strike_machine(struct world *w, enum fault f)
 		race_handover(w);
 		break;
 	case FAULT_FORGET:
-		disk_forget(&any(w)->disk, rng_below(&w->rng, 30));
+		keep = rng_below(&w->rng, 30);
+		disk_forget(&any(w)->disk, keep);
 		break;
 	case FAULT_IMAGES_GONE:
 		disk_drop_images(&any(w)->disk);

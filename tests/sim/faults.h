@@ -3,9 +3,7 @@
 #define TESTS_SIM_FAULTS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-struct machine;
 struct world;
 
 /* One fault, and the event of the next one. */
@@ -15,8 +13,6 @@ void faults_change_role(struct world *w);
 /* It makes a standby a voter, but the promotion does not reach the one it is
  * about. False: there is none. */
 bool faults_promote_unseen(struct world *w);
-/* EVENT_FREEZE: the machine stands still for about that long. */
-void faults_freeze(struct machine *m, int64_t mean_us);
 /* The bad times are over: everything works from now on. */
 void faults_end(struct world *w);
 

@@ -25,8 +25,7 @@ enum event_kind {
 	EVENT_START,
 	EVENT_FAULT,
 	EVENT_PROPOSE,
-	EVENT_FREEZE, /* a: for how long about */
-	EVENT_ROLE,   /* the leader changes a role */
+	EVENT_ROLE, /* the leader changes a role */
 	EVENT_DRAIN,
 	EVENT__N
 };

@@ -133,15 +133,17 @@ static void on_fatal(void *ctx, const char *why)
 static struct replica_config config_of(struct machine *m)
 {
 	const struct plan *p = &m->world->plan;
+	uint64_t boot = rng_u64(&m->world->rng);
+	uint64_t seed = rng_u64(&m->world->rng);
 
 	return (struct replica_config){
 		.id = m->id,
-		.boot = rng_u64(&m->world->rng),
+		.boot = boot,
 		.election_ms = p->election_ms,
 		.heartbeat_ms = p->heartbeat_ms,
 		.proposal_ms = p->proposal_ms,
 		.clock = {m, clock_mono, clock_wall},
-		.seed = rng_u64(&m->world->rng),
+		.seed = seed,
 		.disk = disk_ports(m),
 		.net = net_ports(m),
 		.events = {m, on_fate, on_changed, on_transferred, on_fatal},
@@ -165,6 +167,7 @@ void machine_start(struct machine *m)
 	m->is_cut = m->is_full = false;
 	m->blocked_until = w->now;
 	m->turn_at = MACHINE_NEVER;
+	m->stall_us = 0;
 	m->transfer_since = MACHINE_NEVER;
 	m->view = (struct replica_view){0};
 	m->checked_commit = m->disk.state.index;
@@ -228,6 +231,11 @@ static void turn(struct machine *m, const struct event *e)
 	if (m->is_cut) {
 		crash_if_cut(m);
 		return;
+	}
+	if (m->stall_us > 0) {
+		m->blocked_until = w->now + m->stall_us;
+		world_trace(w, m, "frozen for %lld us", (long long)m->stall_us);
+		m->stall_us = 0;
 	}
 	if (due_us > 0 || m->has_news)
 		m->n_idle = 0;

@@ -36,6 +36,7 @@ struct machine {
 
 	int64_t blocked_until; /* frozen, or waiting for the disk */
 	int64_t turn_at;
+	int64_t stall_us; /* it freezes for that long behind its next turn */
 	int64_t slow_until, slow_us;
 	unsigned fuse; /* calls to the outside until the power is cut; 0: no */
 	bool is_cut, is_full;

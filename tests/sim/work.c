@@ -9,7 +9,7 @@
 
 /* The replica's own id comes first; then id, kind, member, incarnation and
  * filler. */
-enum { ENTRY_ID = 16, VALUE_HEAD = 32, VALUE_MAX = 8192, PROPOSALS_MAX = 4000 };
+enum { ENTRY_ID = 16, VALUE_HEAD = 32, VALUE_MAX = 8192, PROPOSALS_MAX = 3000 };
 enum kind { KIND_VALUE = 1, KIND_MEMBER = 2 };
 
 uint64_t work_proposal(struct bytes entry)

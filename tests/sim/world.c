@@ -131,10 +131,6 @@ static void step(struct world *w, const struct event *e)
 	case EVENT_PROPOSE:
 		work_step(w);
 		break;
-	case EVENT_FREEZE:
-		if (!w->is_healing)
-			faults_freeze(&w->machines[e->node], (int64_t)e->a);
-		break;
 	case EVENT_ROLE:
 		if (!w->is_healing)
 			faults_change_role(w);
