@@ -51,6 +51,7 @@ static void run_seed(const struct campaign *c, struct slot *s)
 		.seed = s->next,
 		.nodes = c->nodes,
 		.rules_off = c->rules_off,
+		.is_trusting = c->is_trusting,
 	};
 
 	CHECK(w != NULL);

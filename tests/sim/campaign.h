@@ -13,6 +13,7 @@ struct campaign {
 	uint64_t from, seeds;
 	unsigned jobs;
 	uint64_t rules_off;
+	bool is_trusting;  /* see world.h */
 	bool is_until_bad; /* stop at the first violation */
 };
 

@@ -53,6 +53,7 @@ struct world_config {
 	uint64_t seed;
 	unsigned nodes;
 	uint64_t rules_off;
+	bool is_trusting; /* nobody is quarantined: must go wrong */
 	bool is_traced;
 };
 
