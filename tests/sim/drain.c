@@ -116,7 +116,7 @@ static bool is_drained(struct world *w)
 		return false;
 	if (w->phase == PHASE_SHORT)
 		return true;
-	if (leader->view.is_changing || !oracle_is_quiet(&w->oracle))
+	if (leader->view.is_changing || !fates_is_quiet(&w->oracle.fates))
 		return false;
 	for (unsigned i = 0; i < w->plan.nodes; i++)
 		if (!is_at_rest(w, leader, &w->machines[i]))

@@ -70,7 +70,7 @@ void machine_crash(struct machine *m, int64_t down_us)
 	world_trace(w, m, "crash, down for %lld us", (long long)down_us);
 	m->is_cut = true;
 	disk_cut(m);
-	oracle_died(m);
+	fates_died(m);
 	replica_close(m->replica);
 	m->replica = NULL;
 	m->life++;
@@ -102,7 +102,7 @@ static void on_fate(void *ctx, uint64_t tag, int code, uint64_t index)
 	struct machine *m = ctx;
 
 	if (!m->is_cut)
-		oracle_fate(m, tag, code, index);
+		fates_tell(m, tag, code, index);
 }
 
 static void on_changed(void *ctx)

@@ -9,9 +9,6 @@
 #include "tests/sim/work.h"
 #include "tests/sim/world.h"
 
-/* How far behind its deadline a fate may come: a turn and a tick. */
-enum { LATE_US = 100000, TRANSFER_US = 10000000 };
-
 /* For printf: the widest integer that every machine prints alike. */
 #define U(x) ((unsigned long long)(x))
 
@@ -20,17 +17,11 @@ uint64_t oracle_last(const struct oracle *o)
 	return o->n_truths;
 }
 
-bool oracle_is_quiet(const struct oracle *o)
-{
-	return o->n_claims == 0;
-}
-
 void oracle_free(struct oracle *o)
 {
 	free(o->truths);
-	free(o->proposals);
 	free(o->leaders);
-	free(o->claims);
+	fates_free(&o->fates);
 	*o = (struct oracle){0};
 }
 
@@ -65,17 +56,6 @@ unsigned oracle_voters(const struct world *w, struct bytes conf)
 		at++;
 	}
 	return voters;
-}
-
-static struct proposal_record *proposal(struct oracle *o, uint64_t id)
-{
-	return id == 0 || id > o->n_proposals ? NULL : &o->proposals[id - 1];
-}
-
-static struct proposal_record *known(struct oracle *o, uint64_t id)
-{
-	CHECK(id > 0 && id <= o->n_proposals);
-	return &o->proposals[id - 1];
 }
 
 /* -- commit -- */
@@ -119,62 +99,6 @@ static void judge_quorum(struct machine *m, uint64_t index,
 			U(index), U(r->term), o->voters, have);
 }
 
-static void judge_command(struct machine *m, uint64_t index,
-			  const struct record *r)
-{
-	struct oracle *o = &m->world->oracle;
-	uint64_t id = work_proposal(blob_bytes(r->data));
-	struct proposal_record *p = proposal(o, id);
-
-	if (!p || p->digest != work_digest(blob_bytes(r->data))) {
-		world_violation(m->world, m,
-				"entry %llu holds what nobody proposed",
-				U(index));
-		return;
-	}
-	if (p->index)
-		world_violation(m->world, m,
-				"proposal %llu is committed twice: at %llu "
-				"and at %llu",
-				U(id), U(p->index), U(index));
-	if (p->fate == FATE_REFUSED)
-		world_violation(m->world, m,
-				"proposal %llu was refused and is committed at "
-				"%llu",
-				U(id), U(index));
-	p->index = index;
-}
-
-static void claim_push(struct oracle *o, const struct told *t)
-{
-	if (o->n_claims == o->claims_cap) {
-		o->claims_cap = 2 * o->claims_cap + 8;
-		o->claims =
-			mem_grow(o->claims, o->claims_cap * sizeof(*o->claims));
-	}
-	o->claims[o->n_claims++] = (struct claim){t->tag, t->index};
-}
-
-static void judge_claims(struct machine *m, uint64_t index)
-{
-	struct oracle *o = &m->world->oracle;
-	size_t n = 0;
-
-	for (size_t i = 0; i < o->n_claims; i++) {
-		struct claim c = o->claims[i];
-		if (c.index != index) {
-			o->claims[n++] = c;
-			continue;
-		}
-		if (known(o, c.proposal)->index != index)
-			world_violation(m->world, m,
-					"proposal %llu was acknowledged at "
-					"%llu, where another one is committed",
-					U(c.proposal), U(index));
-	}
-	o->n_claims = n;
-}
-
 /* The first node that calls an entry committed makes it the truth. */
 static void truth_push(struct machine *m, uint64_t index,
 		       const struct record *r)
@@ -196,11 +120,9 @@ static void truth_push(struct machine *m, uint64_t index,
 		.chain = digest64_seed(link, sizeof(link), chain),
 		.type = r->type,
 	};
-	if (r->type == LOG_COMMAND)
-		judge_command(m, index, r);
 	if (r->type == LOG_CHANGE)
 		o->voters = oracle_voters(m->world, blob_bytes(r->data));
-	judge_claims(m, index);
+	fates_commit(m, index, r);
 	m->world->counts.committed++;
 }
 
@@ -373,129 +295,13 @@ static void judge_leader(struct machine *m)
 					  .kind = EVENT_ROLE});
 }
 
-/* -- fates -- */
-uint64_t oracle_propose(struct world *w, const void *payload, size_t len)
-{
-	struct oracle *o = &w->oracle;
-
-	if (o->n_proposals == o->proposals_cap) {
-		o->proposals_cap = 2 * o->proposals_cap + 256;
-		o->proposals = mem_grow(
-			o->proposals, o->proposals_cap * sizeof(*o->proposals));
-	}
-	o->proposals[o->n_proposals++] = (struct proposal_record){
-		.digest = digest64(payload, len),
-		.fate = FATE_REFUSED,
-	};
-	return o->n_proposals;
-}
-
-void oracle_accepted(struct machine *m, uint64_t id)
-{
-	struct proposal_record *p = known(&m->world->oracle, id);
-
-	p->fate = FATE_PENDING;
-	p->node = (uint8_t)m->number;
-	p->life = m->life;
-	p->since = machine_mono(m);
-	m->world->counts.proposed++;
-	if (m->n_pending == m->pending_cap) {
-		m->pending_cap = 2 * m->pending_cap + 64;
-		m->pending = mem_grow(m->pending,
-				      m->pending_cap * sizeof(*m->pending));
-	}
-	m->pending[m->n_pending++] = id;
-}
-
-void oracle_fate(struct machine *m, uint64_t tag, int code, uint64_t index)
-{
-	struct world *w = m->world;
-	struct proposal_record *p = proposal(&w->oracle, tag);
-
-	world_trace(w, m, "fate of %llu: %d at %llu", U(tag), code, U(index));
-	if (!p || p->fate != FATE_PENDING || p->node != m->number ||
-	    p->life != m->life) {
-		world_violation(w, m, "a fate for %llu that does not wait",
-				U(tag));
-		return;
-	}
-	if (code == 0) {
-		p->fate = FATE_COMMITTED;
-		w->counts.acknowledged++;
-	} else if (code == ERR_REFUSED || code == ERR_BUSY) {
-		p->fate = FATE_REFUSED;
-		w->counts.refused++;
-	} else if (code == ERR_UNKNOWN_FATE) {
-		p->fate = FATE_UNKNOWN;
-		w->counts.unknown++;
-	} else {
-		world_violation(w, m, "fate of %llu is %d", U(tag), code);
-	}
-	if (m->n_told == m->told_cap) {
-		m->told_cap = 2 * m->told_cap + 16;
-		m->told = mem_grow(m->told, m->told_cap * sizeof(*m->told));
-	}
-	m->told[m->n_told++] = (struct told){tag, index, code};
-}
-
-/* At the end of the turn: the commit itself may come after the fate in it. */
-static void judge_told(struct machine *m)
-{
-	struct world *w = m->world;
-
-	for (size_t i = 0; i < m->n_told; i++) {
-		const struct told *t = &m->told[i];
-		const struct proposal_record *p = known(&w->oracle, t->tag);
-		if (t->code == 0 && m->is_cut && p->index == 0 &&
-		    t->index > w->oracle.n_truths)
-			claim_push(&w->oracle, t);
-		else if (t->code == 0 && p->index != t->index)
-			world_violation(w, m,
-					"proposal %llu acknowledged at %llu, "
-					"committed at %llu",
-					U(t->tag), U(t->index), U(p->index));
-		if (p->fate == FATE_REFUSED && p->index)
-			world_violation(w, m,
-					"proposal %llu refused, committed at "
-					"%llu",
-					U(t->tag), U(p->index));
-	}
-	m->n_told = 0;
-}
-
-static void judge_deadlines(struct machine *m)
-{
-	struct world *w = m->world;
-	int64_t now = machine_mono(m);
-	int64_t limit = (int64_t)w->plan.proposal_ms * 1000 + LATE_US;
-
-	while (m->pending_head < m->n_pending) {
-		uint64_t id = m->pending[m->pending_head];
-		const struct proposal_record *p = known(&w->oracle, id);
-		if (p->fate == FATE_PENDING) {
-			if (now - p->since > limit)
-				world_violation(w, m,
-						"no fate for %llu by its "
-						"deadline",
-						U(id));
-			break;
-		}
-		m->pending_head++;
-	}
-	if (m->pending_head == m->n_pending)
-		m->pending_head = m->n_pending = 0;
-	if (m->transfer_since != MACHINE_NEVER &&
-	    now - m->transfer_since > TRANSFER_US) {
-		world_violation(w, m, "a transfer never ends");
-	}
-}
-
+/* -- turns -- */
 void oracle_turn(struct machine *m)
 {
 	struct world *w = m->world;
 	struct replica_view before = m->view;
 
-	judge_told(m);
+	fates_judge_told(m);
 	if (m->is_cut)
 		return;
 	replica_view(m->replica, &m->view);
@@ -511,17 +317,5 @@ void oracle_turn(struct machine *m)
 	w->counts.recreated += m->view.n_recreated - before.n_recreated;
 	if (m->view.state == REPLICA_LEADER)
 		judge_leader(m);
-	judge_deadlines(m);
-}
-
-void oracle_died(struct machine *m)
-{
-	for (size_t i = m->pending_head; i < m->n_pending; i++) {
-		struct proposal_record *p =
-			known(&m->world->oracle, m->pending[i]);
-		if (p->fate == FATE_PENDING)
-			p->fate = FATE_LOST;
-	}
-	m->pending_head = m->n_pending = 0;
-	m->n_told = 0;
+	fates_judge_deadlines(m);
 }

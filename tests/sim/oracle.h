@@ -4,15 +4,14 @@
  *   - the same entry at the same index on all nodes, durable on a quorum when
  *     it is first called committed, never truncated afterwards;
  *   - a node votes once per term and never goes back in terms;
- *   - what was acknowledged is in the log at its index; what was refused never
- *     is; nothing is there twice;
  *   - states with equal index are equal; they never go back;
- *   - every accepted proposal has one fate by its deadline.
+ *   - the fates of proposals are true (fates.h).
  *
  * The first claim that does not hold ends the run (world_violation). */
 #ifndef TESTS_SIM_ORACLE_H
 #define TESTS_SIM_ORACLE_H
 
+#include "tests/sim/fates.h"
 #include "tests/sim/machine.h"
 
 struct world;
@@ -26,42 +25,16 @@ struct truth {
 	enum log_type type;
 };
 
-enum fate_state {
-	FATE_PENDING,
-	FATE_LOST, /* its node died: nobody will ever say */
-	FATE_COMMITTED,
-	FATE_REFUSED,
-	FATE_UNKNOWN
-};
-
-struct proposal_record {
-	uint64_t digest;
-	uint64_t index; /* where it is committed; 0: nowhere */
-	int64_t since;  /* by the monotonic clock of its node */
-	uint32_t life;
-	uint8_t node;
-	uint8_t fate;
-};
-
 struct leadership {
 	uint32_t life;
 	uint8_t node;
 	bool is_known;
 };
 
-struct claim {
-	uint64_t proposal, index;
-};
-
 struct oracle {
 	struct truth *truths; /* [0] is index 1 */
 	size_t n_truths, truths_cap;
-	struct proposal_record *proposals; /* [0] is id 1 */
-	size_t n_proposals, proposals_cap;
-	/* Acknowledged in the turn in which the power was cut: committed, but
-	 * nobody has said so yet. */
-	struct claim *claims;
-	size_t n_claims, claims_cap;
+	struct fates fates;
 	struct leadership *leaders; /* by term */
 	size_t leaders_cap;
 	/* Voters by the newest committed configuration, bits by number. */
@@ -71,11 +44,8 @@ struct oracle {
 
 void oracle_free(struct oracle *o);
 uint64_t oracle_last(const struct oracle *o);
-/* All that was acknowledged has been seen to be committed. */
-bool oracle_is_quiet(const struct oracle *o);
 
-/* -- what the world tells it --------------------------------------------------
- */
+/* -- what the world tells it -- */
 void oracle_commit(struct machine *m, uint64_t index);
 /* The state takes one entry; updates it. */
 void oracle_apply(struct machine *m, struct sim_state *s, uint64_t index,
@@ -86,12 +56,7 @@ void oracle_apply(struct machine *m, struct sim_state *s, uint64_t index,
 void oracle_truncate(struct machine *m, uint64_t index);
 void oracle_hard_state(struct machine *m, uint64_t term, uint64_t vote);
 void oracle_install(struct machine *m, const struct replica_image *image);
-/* A new proposal; returns its id. The replica has not accepted it yet. */
-uint64_t oracle_propose(struct world *w, const void *payload, size_t len);
-void oracle_accepted(struct machine *m, uint64_t id);
-void oracle_fate(struct machine *m, uint64_t tag, int code, uint64_t index);
 void oracle_turn(struct machine *m);
-void oracle_died(struct machine *m);
 
 /* Number of a member by its id; -1: nobody. */
 int oracle_number(const struct world *w, uint64_t id);

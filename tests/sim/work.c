@@ -50,15 +50,15 @@ static uint64_t propose(struct machine *m, enum kind kind, uint64_t a,
 	if (kind == KIND_VALUE && a > len)
 		len = (size_t)a;
 	CHECK(len <= VALUE_MAX);
-	put_u64(value, w->oracle.n_proposals + 1);
+	put_u64(value, w->oracle.fates.n_proposals + 1);
 	put_u64(value + 8, kind);
 	put_u64(value + 16, a);
 	put_u64(value + 24, b);
-	uint64_t id = oracle_propose(w, value, len);
+	uint64_t id = fates_propose(w, value, len);
 	int rc =
 		replica_propose(m->replica, (struct bytes){value, len}, id, &e);
 	if (rc == 0) {
-		oracle_accepted(m, id);
+		fates_accepted(m, id);
 		world_trace(w, m, "proposal %llu accepted",
 			    (unsigned long long)id);
 		machine_wake(m);
@@ -84,7 +84,8 @@ void work_step(struct world *w)
 
 	if (w->is_healing)
 		return;
-	for (; n > 0 && is_able(m) && w->oracle.n_proposals < PROPOSALS_MAX;
+	for (;
+	     n > 0 && is_able(m) && w->oracle.fates.n_proposals < PROPOSALS_MAX;
 	     n--)
 		propose(m, KIND_VALUE, rng_below(&w->rng, w->plan.value_max),
 			0);
@@ -95,12 +96,12 @@ void work_step(struct world *w)
 
 bool work_probe(struct machine *m)
 {
-	const struct oracle *o = &m->world->oracle;
+	const struct fates *f = &m->world->oracle.fates;
 
 	if (!is_able(m))
 		return false;
 	if (m->probe) {
-		unsigned fate = o->proposals[m->probe - 1].fate;
+		enum fate_state fate = fates_of(f, m->probe);
 		if (fate == FATE_COMMITTED)
 			return true;
 		if (fate == FATE_PENDING)
