@@ -10,7 +10,8 @@
  * Records carry a checksum over header, index and payload, verified at every
  * read; a bad one is never handed out: the read fails with ERR_CORRUPT.
  *
- * dbi "log":  key u32 group BE | u64 index BE; value 32-byte header + payload
+ * dbi "log":  key u32 group BE | u64 index BE; value: a run of entries, each a
+ *             32-byte header and its payload
  * dbi "meta": format, first index, base index and term (see docs/FORMATS.md) */
 #ifndef CLUSTER_STORE_LOG_H
 #define CLUSTER_STORE_LOG_H
@@ -19,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/histogram.h"
@@ -31,6 +33,10 @@
 #define LOG_COMMIT_BYTES ((size_t)8 << 20)
 enum {
 	LOG_COMMIT_RECORDS = 8192,
+	/* One run: entries stored as one value. Reading one of them walks over
+	 * those before it. */
+	LOG_RUN_RECORDS = 512,
+	LOG_RUN_BYTES = 256 << 10,
 	LOG_FORGET_RECORDS = 4096,
 	LOG_READER_MS = 1000
 };
@@ -112,7 +118,9 @@ bool log_is_full(struct log_store *s);
 struct log_reader {
 	struct log_store *store;
 	void *txn, *cursor;
-	uint64_t next_index; /* where the cursor goes by itself */
+	struct bytes rest;    /* of the run, behind the last entry read */
+	uint64_t first_index; /* of this view */
+	uint64_t next_index;  /* where the cursor goes by itself */
 	int64_t since_us;
 };
 

@@ -41,6 +41,37 @@ int log_key_read(struct bytes key, uint64_t *index, struct err *e)
 	return 0;
 }
 
+size_t log_record_size(struct bytes run)
+{
+	if (run.len < LOG_HEADER_BYTES)
+		return 0;
+	size_t size = LOG_HEADER_BYTES + (size_t)get_u32(run.data + AT_LEN);
+	return size <= run.len ? size : 0;
+}
+
+bool log_run_skip(struct bytes *run, uint64_t n)
+{
+	for (; n > 0; n--) {
+		size_t size = log_record_size(*run);
+		if (!size)
+			return false;
+		run->data += size;
+		run->len -= size;
+	}
+	return true;
+}
+
+uint64_t log_run_count(struct bytes run)
+{
+	uint64_t n = 0;
+	while (run.len) {
+		if (!log_run_skip(&run, 1))
+			return 0;
+		n++;
+	}
+	return n;
+}
+
 void log_record_write(uint8_t *buf, const struct log_entry *entry)
 {
 	put_u64(buf + AT_TERM, entry->term);

@@ -1,8 +1,11 @@
 /* The bytes of the change log on disk.
  *
- * dbi "log", one record per entry:
- *   key    u32 group (0) big-endian | u64 index big-endian
- *   value, little-endian:
+ * dbi "log", one value per run: entries that were appended together, one record
+ * behind the other. LMDB gives a value of more than half a page pages of its
+ * own: alone, an entry of 4 KiB would take two of them.
+ *   key    u32 group (0) big-endian | u64 index of the run's first entry
+ *          big-endian
+ *   value, one or more times, little-endian:
  *      0  u64 checksum   XXH3-64, seed = index, over bytes 8.. to the end
  *      8  u64 term
  *     16  i64 time_us    wall clock of the node that stored it
@@ -22,8 +25,8 @@
  *     24  u64 base index: what came before the first record ever stored
  *     32  u64 base term
  *
- * Indexes of one group are without gaps from first on; as many records as the
- * B-tree says it has. Pure; any thread. */
+ * Indexes of one group are without gaps from first on; the first run may begin
+ * before it, with entries that are forgotten already. Pure; any thread. */
 #ifndef CLUSTER_STORE_LOG_RECORD_H
 #define CLUSTER_STORE_LOG_RECORD_H
 
@@ -46,6 +49,14 @@ struct log_meta {
 void log_key_write(uint8_t key[LOG_KEY_BYTES], uint64_t index);
 /* The index of a key of group 0. ERR_CORRUPT when it is none. */
 int log_key_read(struct bytes key, uint64_t *index, struct err *e);
+
+/* Bytes of the first record of a run, 0 when it is not whole. What it says is
+ * not checked yet: whoever walks a run checks the record that it reads. */
+size_t log_record_size(struct bytes run);
+/* Records in a run, 0 when it does not end with a whole one. */
+uint64_t log_run_count(struct bytes run);
+/* Step over n records. False: the run has fewer. */
+bool log_run_skip(struct bytes *run, uint64_t n);
 
 /* buf holds LOG_HEADER_BYTES + entry->len. */
 void log_record_write(uint8_t *buf, const struct log_entry *entry);
