@@ -20,8 +20,6 @@
  * its struct, not to a thread. */
 #define ENV_FLAGS (MDB_NOTLS | MDB_NORDAHEAD)
 
-#define RETRY_US ((int64_t)1000000)
-
 int env_error(struct err *e, int rc, const char *what)
 {
 	int code = ERR_IO;
@@ -285,7 +283,7 @@ void env_reserve(struct env *v, int64_t now_us)
 		log_event(LOG_WARN, "disk_reserve_failed",
 			  "bytes=%zu reason=%s", step, LOG_Q(strerror(rc)));
 	v->is_short = rc != 0;
-	v->retry_us = now_us + RETRY_US;
+	v->retry_us = now_us + ENV_RETRY_US;
 }
 
 bool env_is_full(const struct env *v)

@@ -26,6 +26,10 @@ enum { ENV_FULL_PERCENT = 90 };
 #define ENV_STEP_BYTES_MAX ((size_t)64 << 20)
 #define ENV_STEP_BYTES_MIN ((size_t)1 << 20)
 
+/* A reserve that could not be made is tried again after this time: by the next
+ * commit, or by the writer while nothing comes in. */
+#define ENV_RETRY_US ((int64_t)1000000)
+
 struct env_config {
 	const char *path;   /* directory */
 	size_t quota_bytes; /* 0: as it was made, and nothing is reserved */

@@ -27,7 +27,11 @@ struct env_config log_env_config(const char *path, size_t quota_bytes)
 static void init_sync(struct log_store *s)
 {
 	CHECK(pthread_mutex_init(&s->lock, NULL) == 0);
-	CHECK(pthread_cond_init(&s->wake, NULL) == 0);
+	pthread_condattr_t attr;
+	CHECK(pthread_condattr_init(&attr) == 0);
+	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	CHECK(pthread_cond_init(&s->wake, &attr) == 0);
+	pthread_condattr_destroy(&attr);
 	CHECK(pthread_cond_init(&s->done, NULL) == 0);
 }
 

@@ -2,6 +2,8 @@
  * commits, tells the owner. The only thread that writes this environment. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -27,41 +29,97 @@ static MDB_val key_val(uint8_t key[LOG_KEY_BYTES], uint64_t index)
 
 /* -- the four requests ------------------------------------------------- */
 
+/* One run: entries [from, to) of a request as one value. APPEND: keys only
+ * grow, and pages are filled to the brim. RESERVE: the records are built in
+ * their pages, without a copy. */
+static void put_run(struct commit *c, const struct log_entry *entries, size_t n,
+		    size_t bytes)
+{
+	uint8_t key[LOG_KEY_BYTES];
+	MDB_val k = key_val(key, entries[0].index);
+	MDB_val v = {bytes, NULL};
+	int rc = mdb_cursor_put(c->cursor, &k, &v, MDB_APPEND | MDB_RESERVE);
+	if (rc)
+		env_stop_rc(EVENT, rc, "append");
+	uint8_t *at = v.mv_data;
+	for (size_t i = 0; i < n; i++) {
+		log_record_write(at, &entries[i]);
+		at += LOG_HEADER_BYTES + entries[i].len;
+	}
+}
+
 static void do_append(struct commit *c, const struct log_request *r)
 {
-	for (size_t i = 0; i < r->n_entries; i++) {
-		const struct log_entry *entry = &r->entries[i];
-		CHECK(entry->index == c->last_index + 1);
-		uint8_t key[LOG_KEY_BYTES];
-		MDB_val k = key_val(key, entry->index);
-		MDB_val v = {LOG_HEADER_BYTES + entry->len, NULL};
-		/* APPEND: keys only grow, and pages are filled to the brim.
-		 * RESERVE: the record is built in its page, without a copy. */
-		int rc = mdb_cursor_put(c->cursor, &k, &v,
-					MDB_APPEND | MDB_RESERVE);
-		if (rc)
-			env_stop_rc(EVENT, rc, "append");
-		log_record_write(v.mv_data, entry);
-		c->last_index = entry->index;
+	size_t i = 0;
+	while (i < r->n_entries) {
+		const struct log_entry *first = &r->entries[i];
+		size_t n = 0, bytes = 0;
+		while (i < r->n_entries && n < LOG_RUN_RECORDS) {
+			const struct log_entry *entry = &r->entries[i];
+			size_t size = LOG_HEADER_BYTES + entry->len;
+			if (n && bytes + size > LOG_RUN_BYTES)
+				break;
+			CHECK(entry->index == c->last_index + 1);
+			c->last_index++;
+			bytes += size;
+			n++;
+			i++;
+		}
+		put_run(c, first, n, bytes);
 	}
 	c->n_records += r->n_entries;
 }
 
-static void delete_at(struct commit *c, uint64_t index)
+__attribute__((noreturn)) static void stop_damaged(uint64_t index)
 {
-	uint8_t key[LOG_KEY_BYTES];
-	MDB_val k = key_val(key, index), v;
-	int rc = mdb_cursor_get(c->cursor, &k, &v, MDB_SET);
-	if (!rc)
-		rc = mdb_cursor_del(c->cursor, 0);
+	env_stop(EVENT,
+		 "the run of entry %" PRIu64 " is missing: the log is damaged; "
+		 "move the data directory away and start again: the node is "
+		 "rebuilt from its peers",
+		 index);
+}
+
+/* The run at an edge: its first index, and its bytes. False: there is none. */
+static bool run_at(struct commit *c, MDB_cursor_op op, uint64_t *first,
+		   struct bytes *run)
+{
+	MDB_val k, v;
+	int rc = mdb_cursor_get(c->cursor, &k, &v, op);
 	if (rc == MDB_NOTFOUND)
-		env_stop(EVENT,
-			 "entry %" PRIu64 " is missing: the log is damaged; "
-			 "move the data directory away and start again: the "
-			 "node is rebuilt from its peers",
-			 index);
+		return false;
+	if (rc)
+		env_stop_rc(EVENT, rc, "read");
+	if (log_key_read((struct bytes){k.mv_data, k.mv_size}, first, NULL))
+		stop_damaged(c->last_index);
+	*run = (struct bytes){v.mv_data, v.mv_size};
+	return true;
+}
+
+static void delete_here(struct commit *c)
+{
+	int rc = mdb_cursor_del(c->cursor, 0);
 	if (rc)
 		env_stop_rc(EVENT, rc, "delete");
+}
+
+/* What a run holds before the entry at which it is cut. */
+static void keep_front(struct commit *c, uint64_t first, struct bytes run,
+		       uint64_t index)
+{
+	struct bytes rest = run;
+	if (!log_run_skip(&rest, index - first))
+		stop_damaged(index);
+	size_t len = run.len - rest.len;
+	/* LMDB may reuse the pages of a deleted value. */
+	uint8_t *front = mem_alloc(len);
+	memcpy(front, run.data, len);
+	delete_here(c);
+	uint8_t key[LOG_KEY_BYTES];
+	MDB_val k = key_val(key, first), v = {len, front};
+	int rc = mdb_cursor_put(c->cursor, &k, &v, MDB_APPEND);
+	if (rc)
+		env_stop_rc(EVENT, rc, "truncate");
+	free(front);
 }
 
 static void do_truncate(struct commit *c, uint64_t index)
@@ -74,8 +132,19 @@ static void do_truncate(struct commit *c, uint64_t index)
 	      c->meta.first_index == c->meta.base_index + 1);
 	/* From the end: a crash cannot happen in between, but a reader of this
 	 * code should not have to know that. */
-	for (uint64_t i = c->last_index; i >= index; i--)
-		delete_at(c, i);
+	uint64_t first;
+	struct bytes run;
+	while (run_at(c, MDB_LAST, &first, &run) && first >= index)
+		delete_here(c);
+	if (index > c->meta.base_index + 1) {
+		if (!run_at(c, MDB_LAST, &first, &run))
+			stop_damaged(index - 1);
+		uint64_t n = log_run_count(run);
+		if (!n)
+			stop_damaged(index - 1);
+		if (n > index - first)
+			keep_front(c, first, run, index);
+	}
 	c->last_index = index - 1;
 }
 
@@ -112,20 +181,36 @@ static bool forget_waits(uint64_t forget_index, const struct log_meta *meta,
 	       meta->first_index < last_index;
 }
 
-static void do_forget_step(struct commit *c, size_t n_max)
+/* A run goes when all of it is forgotten, which the next one tells. */
+static bool forget_run(struct commit *c, uint64_t upto, uint64_t *n)
 {
-	size_t n = 0;
-	while (n < n_max &&
-	       forget_waits(c->forget_index, &c->meta, c->last_index)) {
-		delete_at(c, c->meta.first_index);
-		c->meta.first_index++;
-		n++;
-	}
-	if (n)
-		c->is_meta_changed = true;
+	uint64_t first, next;
+	struct bytes run;
+	if (!run_at(c, MDB_FIRST, &first, &run))
+		stop_damaged(c->last_index);
+	if (!run_at(c, MDB_NEXT, &next, &run) || next - 1 > upto)
+		return false;
+	if (!run_at(c, MDB_FIRST, &first, &run))
+		stop_damaged(first);
+	delete_here(c);
+	c->meta.first_index = next;
+	*n += next - first;
+	return true;
 }
 
-/* -- one commit -------------------------------------------------------- */
+static void do_forget_step(struct commit *c, size_t n_max)
+{
+	if (!forget_waits(c->forget_index, &c->meta, c->last_index))
+		return;
+	uint64_t upto = c->forget_index, n = 0;
+	if (upto >= c->last_index)
+		upto = c->last_index - 1;
+	while (n < n_max && forget_run(c, upto, &n))
+		;
+	if (n < n_max && c->meta.first_index <= upto)
+		c->meta.first_index = upto + 1; /* within the first run */
+	c->is_meta_changed = true;
+}
 
 static void commit_begin(struct log_store *s, struct commit *c)
 {
@@ -269,16 +354,39 @@ static struct log_request *take(struct log_store *s)
 	return batch;
 }
 
+/* Under lock. False: it is time to look for room on the disk. While it is short
+ * proposals are refused, so perhaps nothing is appended any more. */
+static bool wait_for_request(struct log_store *s)
+{
+	if (!s->env.is_short) {
+		pthread_cond_wait(&s->wake, &s->lock);
+		return true;
+	}
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ENV_RETRY_US / 1000000;
+	return pthread_cond_timedwait(&s->wake, &s->lock, &until) == 0;
+}
+
+static void look_for_room(struct log_store *s)
+{
+	env_reserve(&s->env, clock_mono_us(&s->clock));
+	if (!s->env.is_short)
+		publish(s, s->bounds_txn);
+}
+
 void *log_writer_main(void *ctx)
 {
 	struct log_store *s = ctx;
 	for (;;) {
 		bool has_forgetting =
 			forget_waits(s->forget_index, &s->meta, s->last_index);
+		bool is_due = true;
 		pthread_mutex_lock(&s->lock);
-		while (!s->head && !s->is_closing && !has_forgetting) {
+		while (!s->head && !s->is_closing && !has_forgetting &&
+		       is_due) {
 			s->is_writer_waiting = true;
-			pthread_cond_wait(&s->wake, &s->lock);
+			is_due = wait_for_request(s);
 		}
 		s->is_writer_waiting = false;
 		struct log_request *batch = take(s);
@@ -286,7 +394,10 @@ void *log_writer_main(void *ctx)
 		pthread_mutex_unlock(&s->lock);
 		if (is_over)
 			return NULL;
-		write_batch(s, batch);
+		if (batch || has_forgetting)
+			write_batch(s, batch);
+		else
+			look_for_room(s);
 	}
 }
 
@@ -311,13 +422,17 @@ int log_env_reset(struct env *env, uint64_t index, uint64_t term, struct err *e)
 
 /* -- at open ----------------------------------------------------------- */
 
+/* A run at an edge: index of its first entry, and how many it has. */
 static int load_edge(MDB_cursor *cursor, MDB_cursor_op op, uint64_t *index,
-		     struct err *e)
+		     uint64_t *n, struct err *e)
 {
 	MDB_val k, v;
 	int rc = mdb_cursor_get(cursor, &k, &v, op);
 	if (rc)
 		return env_error(e, rc, "log");
+	*n = log_run_count((struct bytes){v.mv_data, v.mv_size});
+	if (!*n)
+		return err_set(e, ERR_CORRUPT, "a run of the log is damaged");
 	return log_key_read((struct bytes){k.mv_data, k.mv_size}, index, e);
 }
 
@@ -340,20 +455,19 @@ static int load_bounds(struct log_store *s, MDB_txn *txn, MDB_cursor *cursor,
 	s->last_index = s->meta.first_index - 1;
 	if (!stat.ms_entries)
 		return 0;
-	uint64_t first = 0, last = 0;
-	if ((rc = load_edge(cursor, MDB_FIRST, &first, e)) ||
-	    (rc = load_edge(cursor, MDB_LAST, &last, e)))
+	uint64_t first = 0, last = 0, n_first = 0, n_last = 0;
+	if ((rc = load_edge(cursor, MDB_FIRST, &first, &n_first, e)) ||
+	    (rc = load_edge(cursor, MDB_LAST, &last, &n_last, e)))
 		return rc;
-	/* Damage to the tree itself has no checksum to show it; a count that
-	 * does not fit the ends does. */
-	if (first != s->meta.first_index || last < first ||
-	    last - first + 1 != stat.ms_entries)
+	/* The first entry that is not forgotten stands in the first run. */
+	uint64_t skipped = s->meta.first_index - first;
+	if (first > s->meta.first_index || skipped >= n_first || last < first)
 		return err_set(e, ERR_CORRUPT,
-			       "the log has %zu entries from %" PRIu64
-			       " to %" PRIu64 ", expected from %" PRIu64,
-			       stat.ms_entries, first, last,
-			       s->meta.first_index);
-	s->last_index = last;
+			       "the log's first run has %" PRIu64
+			       " entries from %" PRIu64
+			       ", expected to hold entry %" PRIu64,
+			       n_first, first, s->meta.first_index);
+	s->last_index = last + n_last - 1;
 	return 0;
 }
 

@@ -155,6 +155,19 @@ static void wait_until(struct state_store *s, int64_t deadline_us)
 	pthread_cond_timedwait(&s->wake, &s->lock, &t);
 }
 
+/* While the disk is short proposals are refused, so perhaps nothing is
+ * committed any more: whether there is room again shows only if somebody looks.
+ */
+static void wait_for_room(struct state_store *s)
+{
+	wait_until(s, now_us() + ENV_RETRY_US);
+	pthread_mutex_unlock(&s->lock);
+	env_reserve(&s->env, now_us());
+	bool is_full = env_is_full(&s->env);
+	pthread_mutex_lock(&s->lock);
+	s->is_full = is_full;
+}
+
 /* The index to apply to, or 0 at the end. */
 static uint64_t wait_for_work(struct state_store *s)
 {
@@ -162,7 +175,10 @@ static uint64_t wait_for_work(struct state_store *s)
 	pthread_mutex_lock(&s->lock);
 	while (!s->is_closing && s->target <= s->point.index) {
 		s->wake_at = s->point.index + 1;
-		pthread_cond_wait(&s->wake, &s->lock);
+		if (s->env.is_short)
+			wait_for_room(s);
+		else
+			pthread_cond_wait(&s->wake, &s->lock);
 	}
 	/* Something is there. Let it gather: one commit for all. */
 	uint64_t enough = s->point.index + STATE_COMMIT_RECORDS / 4;
