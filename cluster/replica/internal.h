@@ -43,6 +43,20 @@ struct outbox {
 	size_t cap;         /* bytes that fit into it */
 };
 
+/* What one AppendEntries says. */
+struct send_entries {
+	raft_index prev;
+	raft_term prev_term, term;
+	raft_index commit;
+	const struct raft_entry *entries;
+	unsigned n;
+};
+
+struct shared_frame {
+	struct blob *frame; /* NULL: none */
+	struct send_entries what;
+};
+
 /* -- leader: a follower that is fed from disk (feed.c) -- */
 enum feed_mode {
 	FEED_OFF,
@@ -217,6 +231,7 @@ struct replica {
 	size_t uncompacted_bytes; /* appended since libraft last forgot */
 	raft_index compacted_at;
 
+	struct shared_frame shared;
 	struct inbox_item *inbox, **inbox_tail;
 	size_t inbox_bytes;
 	int64_t next_tick_us;
@@ -285,14 +300,6 @@ void receive_clear(struct replica *r);
 /* -- send.c -- */
 void send_message(struct replica *r, uint64_t peer, bool bulk,
 		  Synod__Peer__Message *m);
-/* Entries [first, first + n) as one AppendEntries. */
-struct send_entries {
-	raft_index prev;
-	raft_term prev_term, term;
-	raft_index commit;
-	const struct raft_entry *entries;
-	unsigned n;
-};
 void send_append(struct replica *r, uint64_t peer, bool bulk,
 		 const struct send_entries *s);
 /* What libraft wants to send. */

@@ -123,7 +123,66 @@ static void block_put(uint8_t *at, const struct raft_entry *entries, unsigned n)
 	}
 }
 
+static size_t append_size(const Synod__Peer__AppendEntries *head, size_t block)
+{
+	size_t size = synod__peer__append_entries__get_packed_size(head);
+
+	return block ? size + 1 + varint_size(block) + block : size;
+}
+
 /* By hand, because packing through a struct would copy each payload twice. */
+static void append_put(uint8_t *at, const Synod__Peer__AppendEntries *head,
+		       const struct send_entries *s, size_t block)
+{
+	size_t body = append_size(head, block);
+
+	*at++ = TAG_MESSAGE;
+	at += varint_put(at, 1 + varint_size(body) + body);
+	*at++ = TAG_APPEND_ENTRIES;
+	at += varint_put(at, body);
+	at += synod__peer__append_entries__pack(head, at);
+	if (block == 0)
+		return;
+	*at++ = TAG_BLOCK;
+	at += varint_put(at, block);
+	block_put(at, s->entries, s->n);
+}
+
+/* A leader's log does not change in its term: the range says it all. */
+static bool is_same(const struct send_entries *a, const struct send_entries *b)
+{
+	return a->prev == b->prev && a->prev_term == b->prev_term &&
+	       a->term == b->term && a->commit == b->commit && a->n == b->n;
+}
+
+/* Followers that keep up are sent the same bytes: a large message is packed and
+ * sealed once, as a frame of its own, and the blob goes to each of them. */
+static void send_shared(struct replica *r, struct peer *p, bool bulk,
+			const Synod__Peer__AppendEntries *head,
+			const struct send_entries *s)
+{
+	struct shared_frame *shared = &r->shared;
+
+	outbox_seal(r, p, bulk); /* what was said before goes before */
+	if (!shared->frame || !is_same(&shared->what, s)) {
+		size_t block = block_size(s->entries, s->n);
+		size_t body = append_size(head, block);
+		size_t len = 1 + varint_size(body) + body;
+		size_t payload = 1 + varint_size(len) + len;
+
+		blob_unref(shared->frame);
+		shared->what = *s;
+		shared->what.entries = NULL; /* not ours to keep */
+		shared->frame = blob_new(CODEC_HEADER_BYTES + payload);
+		append_put(shared->frame->data + CODEC_HEADER_BYTES, head, s,
+			   block);
+		codec_seal_in_place(CODEC_ENVELOPE, shared->frame->data,
+				    payload);
+	}
+	replica_harden(r);
+	r->cfg.net.send(r->cfg.net.ctx, p->id, blob_ref(shared->frame), bulk);
+}
+
 void send_append(struct replica *r, uint64_t peer, bool bulk,
 		 const struct send_entries *s)
 {
@@ -142,23 +201,15 @@ void send_append(struct replica *r, uint64_t peer, bool bulk,
 	a.prev_term = s->prev_term;
 	a.leader_commit = s->commit;
 	a.n_entries = s->n;
-	size_t head = synod__peer__append_entries__get_packed_size(&a);
 	size_t block = block_size(s->entries, s->n);
-	size_t body = head;
-	if (s->n > 0)
-		body += 1 + varint_size(block) + block;
-	size_t len = 1 + varint_size(body) + body;
-	uint8_t *at = outbox_reserve(r, p, bulk, 1 + varint_size(len) + len);
-	*at++ = TAG_MESSAGE;
-	at += varint_put(at, len);
-	*at++ = TAG_APPEND_ENTRIES;
-	at += varint_put(at, body);
-	at += synod__peer__append_entries__pack(&a, at);
-	if (s->n == 0)
+	if (s->n > 0 && block >= r->cfg.chunk_bytes / 64) {
+		send_shared(r, p, bulk, &a, s);
 		return;
-	*at++ = TAG_BLOCK;
-	at += varint_put(at, block);
-	block_put(at, s->entries, s->n);
+	}
+	size_t body = append_size(&a, block);
+	size_t len = 1 + varint_size(body) + body;
+	append_put(outbox_reserve(r, p, bulk, 1 + varint_size(len) + len), &a,
+		   s, block);
 }
 
 /* Bytes of entries that a peer was sent and has not confirmed. */
@@ -202,7 +253,7 @@ static void send_log(struct replica *r, struct peer *p,
 		while (i + n < a->n_entries && sent + bytes < window &&
 		       bytes < r->cfg.chunk_bytes)
 			bytes += block_size(&a->entries[i + n++], 1);
-		s.entries = a->entries + i;
+		s.entries = n > 0 ? a->entries + i : NULL;
 		s.n = n;
 		send_append(r, p->id, false, &s);
 		sent += bytes;
@@ -349,8 +400,15 @@ void send_raft(struct replica *r, const struct raft_message *m)
 	}
 }
 
+static void drop_shared(struct replica *r)
+{
+	blob_unref(r->shared.frame);
+	r->shared = (struct shared_frame){0};
+}
+
 void send_flush(struct replica *r)
 {
+	drop_shared(r);
 	for (size_t i = 0; i < REPLICA_PEERS; i++) {
 		outbox_seal(r, &r->peers[i], false);
 		outbox_seal(r, &r->peers[i], true);
@@ -359,6 +417,7 @@ void send_flush(struct replica *r)
 
 void send_clear(struct replica *r)
 {
+	drop_shared(r);
 	for (size_t i = 0; i < REPLICA_PEERS; i++) {
 		for (int bulk = 0; bulk < 2; bulk++) {
 			blob_unref(r->peers[i].outbox[bulk].frame);
