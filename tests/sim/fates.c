@@ -4,12 +4,17 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "base/err.h"
 #include "tests/sim/work.h"
 #include "tests/sim/world.h"
 
 /* How far behind its deadline a fate may come: a turn and a tick. A transfer
  * has no deadline of its own. */
 enum { LATE_US = 100000, TRANSFER_US = 10000000 };
+
+/* Without faults: the first leader is there by then, and an answer comes as
+ * fast as this. */
+enum { CALM_FROM_US = 2000000, CALM_LATENCY_US = 400000 };
 
 #define U(x) ((unsigned long long)(x))
 
@@ -131,6 +136,23 @@ void fates_accepted(struct machine *m, uint64_t id)
 	m->pending[m->n_pending++] = id;
 }
 
+static void judge_calm(struct machine *m, const struct proposal_record *p,
+		       int code)
+{
+	struct world *w = m->world;
+	int64_t took_us = machine_mono(m) - p->since;
+
+	if (!w->plan.is_calm || w->is_healing ||
+	    w->now - took_us < CALM_FROM_US)
+		return;
+	if (code != 0)
+		world_violation(w, m, "without a fault a fate is %s",
+				err_name(code));
+	if (took_us > CALM_LATENCY_US)
+		world_violation(w, m, "without a fault a fate takes %lld us",
+				(long long)took_us);
+}
+
 void fates_tell(struct machine *m, uint64_t tag, int code, uint64_t index)
 {
 	struct world *w = m->world;
@@ -143,6 +165,7 @@ void fates_tell(struct machine *m, uint64_t tag, int code, uint64_t index)
 				U(tag));
 		return;
 	}
+	judge_calm(m, p, code);
 	if (code == 0) {
 		p->fate = FATE_COMMITTED;
 		w->counts.acknowledged++;

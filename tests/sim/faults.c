@@ -419,12 +419,12 @@ static void strike_machine(struct world *w, enum fault f)
 
 void faults_strike(struct world *w)
 {
-	int64_t gap = world_delay(w, w->plan.fault_gap_us);
-	uint64_t at = rng_below(&w->rng, w->plan.weight_sum);
 	enum fault f = 0;
 
-	if (w->is_healing)
+	if (w->is_healing || w->plan.weight_sum == 0)
 		return;
+	int64_t gap = world_delay(w, w->plan.fault_gap_us);
+	uint64_t at = rng_below(&w->rng, w->plan.weight_sum);
 	while (at >= w->plan.weight[f])
 		at -= w->plan.weight[f++];
 	world_trace(w, NULL, "fault: %s", plan_fault_name(f));

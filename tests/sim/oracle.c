@@ -286,6 +286,10 @@ static void judge_leader(struct machine *m)
 	}
 	*l = (struct leadership){m->life, (uint8_t)m->number, true};
 	m->world->counts.leaders++;
+	if (m->world->plan.is_calm && m->world->now > 2000000)
+		world_violation(m->world, m,
+				"without a fault it leads, in term %llu",
+				U(term));
 	world_trace(m->world, m, "leads term %llu", U(term));
 	judge_new_leader(m);
 	if (m->world->plan.is_eager && m->world->plan.weight[FAULT_ROLE])

@@ -85,6 +85,26 @@ static void draw_churn(struct plan *p, struct rng *r)
 	p->link_us = rng_range(r, 30, 1000);
 }
 
+/* No faults: a base line that sees needless elections and starved commits. */
+static void draw_calm(struct plan *p, struct rng *r)
+{
+	for (int f = 0; f < FAULT__N; f++)
+		p->weight[f] = 0;
+	p->is_calm = true;
+	p->is_eager = p->has_farewell = p->has_absent = false;
+	p->election_ms = (unsigned)rng_range(r, 200, 400);
+	p->heartbeat_ms = p->election_ms / 5;
+	p->proposal_ms = 3000;
+	p->disk_us = rng_range(r, 50, 2000);
+	p->state_us = rng_range(r, 50, 2000);
+	p->link_us = rng_range(r, 30, 2000);
+	p->turn_us = rng_range(r, 5, 50);
+	p->propose_gap_us = rng_range(r, 1000, 10000);
+	p->fault_us = rng_range(r, 4000000, 5000000);
+	p->value_max = 60; /* and room for what comes in a moment */
+	p->group_bytes = p->chunk_bytes = 16000;
+}
+
 void plan_draw(struct plan *p, unsigned nodes, struct rng *r)
 {
 	static const unsigned elections[] = {100, 150, 200, 300};
@@ -111,6 +131,8 @@ void plan_draw(struct plan *p, unsigned nodes, struct rng *r)
 	draw_faults(p, r);
 	if (rng_chance(r, 0.2))
 		draw_churn(p, r);
+	else if (rng_chance(r, 0.04))
+		draw_calm(p, r);
 	for (int f = 0; f < FAULT__N; f++)
 		p->weight_sum += p->weight[f];
 }
