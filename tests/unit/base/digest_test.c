@@ -20,6 +20,19 @@ static void test_digest_is_xxh3(void **state)
 	assert_true(digest64("abc", 3) == 0x78af5f94892f3950u);
 }
 
+/* Values of the library, for lengths that take the wide instructions where the
+ * processor has them: both must agree for ever. */
+static void test_wide_digest_is_the_same(void **state)
+{
+	uint8_t data[3000];
+
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)(i * 7 + i / 256);
+	assert_true(digest64_seed(data, 3000, 77) == 0x55f3223e3dd8b036u);
+	assert_true(digest64_seed(data, 256, 77) == 0xe716f4f83159f08du);
+	assert_true(digest64(data, 3000) == 0xf8b5749ec75008abu);
+}
+
 static void test_digest_streams_to_the_same_value(void **state)
 {
 	static uint8_t data[5000];
@@ -98,6 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_digest_is_xxh3),
+		cmocka_unit_test(test_wide_digest_is_the_same),
 		cmocka_unit_test(test_digest_streams_to_the_same_value),
 		cmocka_unit_test(test_digest_sees_every_bit_and_the_seed),
 		cmocka_unit_test(test_endian_is_fixed),
