@@ -184,6 +184,7 @@ static void append(void *ctx, const struct log_entry *entries, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		CHECK(entries[i].index == j.index + i);
 		j.entries[i] = entries[i];
+		oracle_append(m, &entries[i]);
 		j.digests[i] = disk_digest(entries[i].type, entries[i].data,
 					   entries[i].len);
 	}

@@ -14,7 +14,7 @@ enum { LATE_US = 100000, TRANSFER_US = 10000000 };
 
 /* Without faults: the first leader is there by then, and an answer comes as
  * fast as this. */
-enum { CALM_FROM_US = 2000000, CALM_LATENCY_US = 400000 };
+enum { CALM_FROM_US = 1200000, CALM_LATENCY_US = 400000 };
 
 #define U(x) ((unsigned long long)(x))
 

@@ -262,8 +262,37 @@ void faults_change_role(struct world *w)
 /* A leader that nobody hears asks for a change: it stays uncommitted. */
 static void split_change(struct world *w)
 {
-	isolate_leader(w);
+	struct machine *m = world_leader(w);
+
+	if (!m)
+		return;
+	cut_sides(w, 1u << m->number, until(w, 300000, 800000));
 	faults_change_role(w);
+	w->has_trap = rng_chance(&w->rng, 0.6);
+	w->trapped = m->number;
+}
+
+void faults_spring_trap(struct world *w, struct machine *m)
+{
+	unsigned n = w->plan.nodes, side = 1u << w->trapped;
+	struct err e = {0};
+
+	if (!w->has_trap || w->is_healing || m->number == w->trapped)
+		return;
+	w->has_trap = false;
+	if (!m->replica || (w->oracle.n_lost > 0 && is_rebuilding(w)) ||
+	    __builtin_popcount(w->oracle.voters) <= (int)w->plan.voters_min)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (i != m->number && 2 * __builtin_popcount(side) < (int)n)
+			side |= (unsigned)rng_below(&w->rng, 2) << i;
+	int rc = replica_assign(m->replica, w->machines[w->trapped].id,
+				REPLICA_STANDBY, &e);
+	world_trace(w, m, "%u becomes standby, a trap: %s", w->trapped,
+		    rc ? e.text : "begun");
+	net_mend(w);
+	cut_sides(w, side, until(w, 500000, 2000000));
+	machine_wake(m);
 }
 
 bool faults_promote_unseen(struct world *w)

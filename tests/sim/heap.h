@@ -25,6 +25,7 @@ enum event_kind {
 	EVENT_START,
 	EVENT_FAULT,
 	EVENT_PROPOSE,
+	EVENT_TRAP, /* node: has just been elected */
 	EVENT_ROLE, /* the leader changes a role */
 	EVENT_DRAIN,
 	EVENT__N

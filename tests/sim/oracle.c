@@ -21,6 +21,7 @@ void oracle_free(struct oracle *o)
 {
 	free(o->truths);
 	free(o->leaders);
+	free(o->changes);
 	fates_free(&o->fates);
 	*o = (struct oracle){0};
 }
@@ -64,14 +65,41 @@ static bool is_majority(unsigned of, unsigned have)
 	return 2 * __builtin_popcount(of & have) > __builtin_popcount(of);
 }
 
+void oracle_append(struct machine *m, const struct log_entry *e)
+{
+	struct oracle *o = &m->world->oracle;
+	struct bytes conf = {e->data, e->len};
+
+	if (e->type != LOG_CHANGE)
+		return;
+	if (o->n_changes == o->changes_cap) {
+		o->changes_cap = 2 * o->changes_cap + 8;
+		o->changes = mem_grow(o->changes,
+				      o->changes_cap * sizeof(*o->changes));
+	}
+	o->changes[o->n_changes++] = (struct change){
+		e->index, oracle_voters(m->world, conf), m->number};
+}
+
+/* Who leads the term that the machine is in. */
+static unsigned leader_of(const struct oracle *o, const struct machine *m)
+{
+	uint64_t term = m->disk.term;
+
+	if (term < o->leaders_cap && o->leaders[term].is_known)
+		return o->leaders[term].node;
+	return m->number;
+}
+
 /* Was the entry on the disks of a quorum when it was first called committed?
- * While the membership changes, of the old one or of the new one. */
+ * While the membership changes, by the old one or by the new one, which a
+ * leader uses before it is durable anywhere. */
 static void judge_quorum(struct machine *m, uint64_t index,
 			 const struct record *r)
 {
 	struct world *w = m->world;
 	const struct oracle *o = &w->oracle;
-	unsigned have = 0, changed = 0;
+	unsigned have = 0;
 
 	if (o->n_lost > 0)
 		return; /* a disk that had it may be gone: nothing to count */
@@ -83,16 +111,14 @@ static void judge_quorum(struct machine *m, uint64_t index,
 		     other->digest == r->digest))
 			have |= 1u << i;
 	}
-	if (is_majority(o->voters, have))
+	unsigned leader = leader_of(o, m);
+	bool is_good = is_majority(o->voters, have);
+	for (size_t i = 0; i < o->n_changes && !is_good; i++)
+		is_good = o->changes[i].index > o->n_truths &&
+			  o->changes[i].node == leader &&
+			  is_majority(o->changes[i].voters, have);
+	if (is_good)
 		return;
-	uint64_t last = disk_last_index(&m->disk);
-	for (uint64_t i = o->n_truths + 1; i <= last; i++) {
-		const struct record *c = disk_record(&m->disk, i);
-		if (c && c->type == LOG_CHANGE)
-			changed = oracle_voters(w, blob_bytes(c->data));
-		if (changed && is_majority(changed, have))
-			return;
-	}
 	world_violation(w, m,
 			"entry %llu of term %llu is committed but not durable "
 			"on a quorum (voters %x, held by %x)",
@@ -292,6 +318,11 @@ static void judge_leader(struct machine *m)
 				U(term));
 	world_trace(m->world, m, "leads term %llu", U(term));
 	judge_new_leader(m);
+	if (m->world->has_trap)
+		world_push(m->world,
+			   (struct event){.at = m->world->now,
+					  .kind = EVENT_TRAP,
+					  .node = (uint8_t)m->number});
 	if (m->world->plan.is_eager && m->world->plan.weight[FAULT_ROLE])
 		world_push(m->world,
 			   (struct event){.at = m->world->now +

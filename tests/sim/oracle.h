@@ -31,6 +31,13 @@ struct leadership {
 	bool is_known;
 };
 
+/* A configuration that somebody once appended: from then on it is in use there,
+ * durable or not. */
+struct change {
+	uint64_t index;
+	unsigned voters, node;
+};
+
 struct oracle {
 	struct truth *truths; /* [0] is index 1 */
 	size_t n_truths, truths_cap;
@@ -39,6 +46,8 @@ struct oracle {
 	size_t leaders_cap;
 	/* Voters by the newest committed configuration, bits by number. */
 	unsigned voters;
+	struct change *changes;
+	size_t n_changes, changes_cap;
 	unsigned n_lost; /* disks lost so far */
 };
 
@@ -47,6 +56,8 @@ uint64_t oracle_last(const struct oracle *o);
 
 /* -- what the world tells it -- */
 void oracle_commit(struct machine *m, uint64_t index);
+/* Asked for; not durable yet. */
+void oracle_append(struct machine *m, const struct log_entry *e);
 /* The state takes one entry; updates it. */
 void oracle_apply(struct machine *m, struct sim_state *s, uint64_t index,
 		  const struct record *r);

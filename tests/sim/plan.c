@@ -103,6 +103,16 @@ static void draw_calm(struct plan *p, struct rng *r)
 	p->fault_us = rng_range(r, 4000000, 5000000);
 	p->value_max = 60; /* and room for what comes in a moment */
 	p->group_bytes = p->chunk_bytes = 16000;
+	if (!rng_chance(r, 0.5))
+		return;
+	/* The disk is faster than the network, and something is always on its
+	 * way: a commit rule that waits for a pause waits for ever. */
+	p->is_steady = true;
+	p->election_ms = 200;
+	p->heartbeat_ms = 40;
+	p->propose_gap_us = 700;
+	p->disk_us = 100;
+	p->link_us = 3000;
 }
 
 void plan_draw(struct plan *p, unsigned nodes, struct rng *r)

@@ -56,6 +56,7 @@ struct plan {
 	unsigned drift_ppm;
 	bool is_eager;     /* changes roles as soon as somebody leads */
 	bool is_calm;      /* no faults at all: everything must be smooth */
+	bool is_steady;    /* proposals come evenly, without a pause */
 	bool has_farewell; /* a promotion, then its leader goes away */
 	bool has_absent;   /* afterwards a minority stays away for a while */
 	unsigned weight[FAULT__N]; /* 0: not in this seed */

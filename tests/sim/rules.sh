@@ -26,6 +26,13 @@ while read -r rule nodes seeds; do
 	if [ $code -ne 1 ]; then
 		echo "$rule: no violation in $seeds seeds (exit $code)" >&2
 		bad=1
+		continue
+	fi
+	# The rule must be what makes the difference.
+	first=$(sed 's/.*"first_bad":\([0-9]*\).*/\1/' "rules.$$")
+	if ! "$sim" --nodes "$nodes" --seed "$first" >/dev/null; then
+		echo "$rule: seed $first fails with it too" >&2
+		bad=1
 	else
 		echo "$rule: $(cut -d, -f1-3 "rules.$$")"
 	fi

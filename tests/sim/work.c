@@ -75,12 +75,22 @@ static bool is_able(const struct machine *m)
 	return m && m->replica && m->blocked_until <= m->world->now;
 }
 
+/* How many proposals now, and when the next ones. */
+static uint64_t amount(struct world *w, int64_t *gap_us)
+{
+	*gap_us = w->plan.propose_gap_us;
+	if (w->plan.is_steady)
+		return 1;
+	*gap_us = world_delay(w, *gap_us);
+	return rng_chance(&w->rng, 0.1) ? rng_below(&w->rng, 20) + 1 : 1;
+}
+
 void work_step(struct world *w)
 {
-	int64_t gap = world_delay(w, w->plan.propose_gap_us);
+	int64_t gap_us;
+	uint64_t n = amount(w, &gap_us);
 	struct machine *m =
 		rng_chance(&w->rng, 0.3) ? world_leader(w) : world_pick(w);
-	uint64_t n = rng_chance(&w->rng, 0.1) ? rng_below(&w->rng, 20) + 1 : 1;
 
 	if (w->is_healing)
 		return;
@@ -90,8 +100,8 @@ void work_step(struct world *w)
 		propose(m, KIND_VALUE, rng_below(&w->rng, w->plan.value_max),
 			0);
 	work_rebuild(w);
-	world_push(w,
-		   (struct event){.at = w->now + gap, .kind = EVENT_PROPOSE});
+	world_push(w, (struct event){.at = w->now + gap_us,
+				     .kind = EVENT_PROPOSE});
 }
 
 bool work_probe(struct machine *m)

@@ -131,6 +131,9 @@ static void step(struct world *w, const struct event *e)
 	case EVENT_PROPOSE:
 		work_step(w);
 		break;
+	case EVENT_TRAP:
+		faults_spring_trap(w, &w->machines[e->node]);
+		break;
 	case EVENT_ROLE:
 		if (!w->is_healing)
 			faults_change_role(w);

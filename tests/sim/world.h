@@ -75,6 +75,10 @@ struct world {
 	uint64_t moved_sum;
 	enum phase phase;
 	bool is_promoting;
+	/* A leader was cut off with a change of its own; its successor walks
+	 * into the trap of faults.h. */
+	bool has_trap;
+	unsigned trapped;
 	char why[320]; /* the first violation */
 };
 
