@@ -108,6 +108,7 @@ static void publish(struct state_store *s, const struct state_point *point)
 	if (s->target < point->index)
 		s->target = point->index;
 	s->is_full = env_is_full(&s->env);
+	s->is_short = s->env.is_short;
 	pthread_mutex_unlock(&s->lock);
 	blob_unref(old);
 }
@@ -157,15 +158,16 @@ static void wait_until(struct state_store *s, int64_t deadline_us)
 
 /* While the disk is short proposals are refused, so perhaps nothing is
  * committed any more: whether there is room again shows only if somebody looks.
- */
+ * Under lock, because an install replaces the environment of a thread that
+ * waits. */
 static void wait_for_room(struct state_store *s)
 {
 	wait_until(s, now_us() + ENV_RETRY_US);
-	pthread_mutex_unlock(&s->lock);
+	if (!s->is_short)
+		return;
 	env_reserve(&s->env, now_us());
-	bool is_full = env_is_full(&s->env);
-	pthread_mutex_lock(&s->lock);
-	s->is_full = is_full;
+	s->is_short = s->env.is_short;
+	s->is_full = env_is_full(&s->env);
 }
 
 /* The index to apply to, or 0 at the end. */
@@ -175,7 +177,7 @@ static uint64_t wait_for_work(struct state_store *s)
 	pthread_mutex_lock(&s->lock);
 	while (!s->is_closing && s->target <= s->point.index) {
 		s->wake_at = s->point.index + 1;
-		if (s->env.is_short)
+		if (s->is_short)
 			wait_for_room(s);
 		else
 			pthread_cond_wait(&s->wake, &s->lock);

@@ -239,8 +239,10 @@ int state_image_install(struct state_store *s, const char *path, uint64_t index,
 	if (!e)
 		e = &local;
 	pthread_mutex_lock(&s->lock);
-	/* The thread sleeps and stays asleep: only the owner wakes it. */
+	/* The thread sleeps and stays asleep: only the owner wakes it. Nor does
+	 * it look for room in an environment that is being replaced. */
 	CHECK(s->target == s->point.index);
+	s->is_short = false;
 	pthread_mutex_unlock(&s->lock);
 	int rc = dir_of_state(dir, s, e);
 	if (!rc)
