@@ -38,7 +38,7 @@ struct state_store {
 	uint64_t target;     /* committed */
 	uint64_t wake_at;    /* target at which the thread wants to know */
 	bool is_closing, is_full;
-	bool is_short; /* the waiting thread should look for room */
+	bool is_short;            /* the waiting thread should look for room */
 	struct state_point point; /* durable */
 
 	/* -- the thread's own; the owner's while the thread is idle -- */
