@@ -10,7 +10,7 @@ enum {
 	EVERY_US = 20000,
 	/* A phase may last as long as something moves, and then this long; but
 	 * never longer than that. */
-	STUCK_US = 8000000,
+	STUCK_US = 15000000,
 	PHASE_US = 40000000,
 	FAREWELL_US = 300000,
 };
