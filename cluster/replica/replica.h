@@ -72,8 +72,8 @@ struct replica_config {
 int replica_open(struct replica **out, const struct replica_config *cfg,
 		 struct err *e);
 /* Payload of entry 1 for a fresh cluster: the same on every founding member.
- * Append it to an empty log before replica_start. raft_free is not needed: the
- * blob is counted. */
+ * Append it to an empty log before replica_start. The blob is counted: give it
+ * back with blob_unref. */
 struct blob *replica_first_entry(const struct replica_member *members,
 				 size_t n);
 /* Load from disk and run. */
