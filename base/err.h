@@ -40,7 +40,15 @@
 	X(ERR_UNKNOWN_FATE, "unknown_fate",                                    \
 	  "It may or may not have happened; read back before a repeat.")       \
 	X(ERR_CLOSED, "closed", "The thing is shutting down.")                 \
-	X(ERR_SYSTEM, "system", "The operating system refused a request.")
+	X(ERR_SYSTEM, "system", "The operating system refused a request.")     \
+	X(ERR_FENCED, "fenced", "A newer owner has taken this over.")          \
+	X(ERR_SCHEMA, "schema",                                                \
+	  "A table is no longer what it was when it was planned.")             \
+	X(ERR_GAP, "gap",                                                      \
+	  "The source no longer has the changes behind our position.")         \
+	X(ERR_DATA, "data", "The target refuses a value or a row.")            \
+	X(ERR_CHANGED, "changed",                                              \
+	  "Something else changed meanwhile; look again before a repeat.")
 
 enum err_code {
 	ERR_NONE = 0,

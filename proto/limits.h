@@ -98,6 +98,71 @@ enum {
 #define LIMIT_CONFIG_DEPTH 32
 #define LIMIT_CONFIG_PROBLEMS 100
 
+/* -- definitions ----------------------------------------------------------- */
+enum {
+	/* Refused beyond, when a definition is planned. */
+	LIMIT_CONNECTIONS = 63,
+	LIMIT_SYNCS = 256,
+	LIMIT_TASKS = 1024,
+	LIMIT_TABLES = 4096, /* of all syncs */
+	LIMIT_FIELDS = 1024, /* of a table */
+	LIMIT_COMPARISONS = 16,
+	/* Revisions kept; the oldest go first. */
+	LIMIT_REVISIONS = 100,
+	/* Author and message of a revision. Refused beyond. */
+	LIMIT_MESSAGE_BYTES = 1024,
+	/* A resolved secret. Refused beyond. */
+	LIMIT_SECRET_BYTES = 4096,
+};
+/* A packed definition, and its text. Refused beyond. */
+#define LIMIT_DEFINITION_BYTES ((size_t)1 << 20)
+
+/* -- tasks ----------------------------------------------------------------- */
+/* Changes of one batch: capture closes it here, at the end of a transaction; a
+ * larger one is cut into parts. */
+#define LIMIT_BATCH_BYTES ((size_t)256 << 10)
+/* Batches of one capture that are under way. Beyond: it waits. */
+#define LIMIT_CAPTURE_WINDOW_BYTES ((size_t)4 << 20)
+enum {
+	LIMIT_CAPTURE_WINDOW_COUNT = 32,
+	/* One target transaction. Beyond: the next one. A single source
+	 * transaction that is larger is one all the same, up to
+	 * LIMIT_TRANSACTION_BYTES. */
+	LIMIT_APPLY_GROUP_ROWS = 2000,
+	/* Between two hints of how far an apply task is. */
+	LIMIT_CHECKPOINT_MS = 1000,
+	/* Without a leader for so long: the node stops its tasks. */
+	LIMIT_LEASE_MS = 1500,
+	/* A connection that broke and did not come back: the node counts as
+	 * lost. Silence of a node that is connected. */
+	LIMIT_LOST_MS = 60,
+	LIMIT_SILENT_MS = 2000,
+	/* A stop that waits for a task's worker. Beyond: it is left alone. */
+	LIMIT_TASK_STOP_MS = 5000,
+};
+#define LIMIT_APPLY_GROUP_BYTES ((size_t)4 << 20)
+/* A source transaction that an apply task holds in memory, all its parts.
+ * Beyond: the task blocks and says so. */
+#define LIMIT_TRANSACTION_BYTES ((size_t)256 << 20)
+/* Outcomes that apply tasks get from memory; older ones from the state. */
+#define LIMIT_OUTCOME_WINDOW_BYTES ((size_t)16 << 20)
+
+/* -- the ledger ------------------------------------------------------------ */
+enum {
+	/* Decided conflicts and discarded letters kept; open ones always. */
+	LIMIT_CONFLICTS = 100000,
+	/* Chains: beyond it the apply task blocks instead of parking more. */
+	LIMIT_LETTERS = 100000,
+	/* Deliveries of one row to one connection that are known by number. */
+	LIMIT_ROW_DELIVERIES = 32,
+};
+
+/* -- the HTTP door --------------------------------------------------------- */
+enum {
+	LIMIT_HTTP_CONNECTIONS = 64,
+	LIMIT_HTTP_TIMEOUT_S = 10,
+};
+
 /* -- waits (every wait has a deadline) ------------------------------------ */
 enum {
 	LIMIT_ELECTION_MS_MIN = 50,
