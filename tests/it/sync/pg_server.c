@@ -307,7 +307,7 @@ int pg_server_run(struct pg_server *s, const char *database, const char *sql,
 }
 
 int pg_server_text(struct pg_server *s, const char *database, const char *sql,
-		   char *buf, size_t cap, struct err *e)
+		   char buf[PG_SERVER_TEXT_MAX], struct err *e)
 {
 	PGresult *r;
 
@@ -317,7 +317,7 @@ int pg_server_text(struct pg_server *s, const char *database, const char *sql,
 	if (PQntuples(r) < 1 || PQnfields(r) < 1)
 		error = err_set(e, ERR_NOTFOUND, "no row: %.200s", sql);
 	else
-		snprintf(buf, cap, "%s", PQgetvalue(r, 0, 0));
+		snprintf(buf, PG_SERVER_TEXT_MAX, "%s", PQgetvalue(r, 0, 0));
 	PQclear(r);
 	return error;
 }

@@ -17,6 +17,7 @@ struct pg_server;
 enum {
 	/* initdb, a start with recovery, a stop: each on a busy machine. */
 	PG_SERVER_WAIT_MS = 60000,
+	PG_SERVER_TEXT_MAX = 256,
 };
 
 /* The superuser; it needs no password. */
@@ -46,8 +47,9 @@ int pg_server_start(struct pg_server *s, struct err *e);
  * like CREATE DATABASE stands alone. */
 int pg_server_run(struct pg_server *s, const char *database, const char *sql,
 		  struct err *e);
-/* The first column of the first row; ERR_NOTFOUND when there is none. */
+/* The first column of the first row, cut to PG_SERVER_TEXT_MAX; ERR_NOTFOUND
+ * when there is none. */
 int pg_server_text(struct pg_server *s, const char *database, const char *sql,
-		   char *buf, size_t cap, struct err *e);
+		   char buf[PG_SERVER_TEXT_MAX], struct err *e);
 
 #endif

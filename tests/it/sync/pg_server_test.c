@@ -22,9 +22,9 @@ static void must(int error)
 
 static void expect(const char *sql, const char *text)
 {
-	char buf[128];
+	char buf[PG_SERVER_TEXT_MAX];
 
-	must(pg_server_text(server, "postgres", sql, buf, sizeof buf, &why));
+	must(pg_server_text(server, "postgres", sql, buf, &why));
 	assert_string_equal(buf, text);
 }
 
@@ -51,14 +51,13 @@ static void test_pg_server_is_set_up_for_capture(void **state)
 
 static void test_pg_server_tells_what_is_wrong(void **state)
 {
-	char buf[8];
+	char buf[PG_SERVER_TEXT_MAX];
 
 	assert_int_equal(pg_server_run(server, "postgres", "nonsense", &why),
 			 ERR_DATA);
 	assert_non_null(strstr(why.text, "nonsense"));
 	assert_int_equal(pg_server_text(server, "postgres",
-					"select 1 where false", buf, sizeof buf,
-					&why),
+					"select 1 where false", buf, &why),
 			 ERR_NOTFOUND);
 }
 
