@@ -1,0 +1,115 @@
+#include "tests/e2e/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "tests/it/sync/pg_server.h"
+
+uint64_t rig_seed(void)
+{
+	static uint64_t seed;
+	const char *text = getenv("SYNOD_SEED");
+
+	if (seed == 0 && text)
+		seed = strtoull(text, NULL, 10);
+	if (seed == 0) {
+		rng_entropy(&seed, sizeof(seed));
+		seed = seed % 1000000 + 1;
+		print_message("SYNOD_SEED=%llu\n", (unsigned long long)seed);
+	}
+	return seed;
+}
+
+/* The role that Synod and the application use is a plain one: it may log in,
+ * replicate, and owns its database. */
+static void open_postgres(struct rig *r, int which, const char *name)
+{
+	struct side *s = which ? &r->b : &r->a;
+	struct err e = {0};
+
+	if (pg_server_open(&r->servers[which], NULL, &e) ||
+	    pg_server_run(r->servers[which], "postgres",
+			  "CREATE ROLE synod LOGIN REPLICATION", &e) ||
+	    pg_server_run(r->servers[which], "postgres",
+			  "CREATE DATABASE app OWNER synod", &e) ||
+	    pg_server_run(r->servers[which], "app",
+			  "ALTER SCHEMA public OWNER TO synod", &e))
+		fail_msg("%s", e.text);
+	struct side_server server = {
+		.host = pg_server_host(r->servers[which]),
+		.port = pg_server_port(r->servers[which]),
+		.user = "synod",
+	};
+	side_postgres(s, name, "app", &server);
+}
+
+void rig_open(struct rig *r, enum side_kind a, enum side_kind b)
+{
+	*r = (struct rig){0};
+	rig_seed();
+	stage_open(&r->stage);
+	snprintf(r->dir, sizeof(r->dir), "%s", fleet_dir(r->stage.fleet));
+	if (a == SIDE_POSTGRES)
+		open_postgres(r, 0, "a");
+	else
+		side_sqlite(&r->a, "a", r->dir);
+	if (b == SIDE_POSTGRES)
+		open_postgres(r, 1, "b");
+	else
+		side_sqlite(&r->b, "b", r->dir);
+}
+
+void rig_close(struct rig *r)
+{
+	stage_close(&r->stage);
+	pg_server_close(r->servers[0]);
+	pg_server_close(r->servers[1]);
+	*r = (struct rig){0};
+}
+
+void rig_run_both(struct rig *r, const char *sql)
+{
+	struct side_link *a = side_dial(&r->a), *b = side_dial(&r->b);
+
+	side_must(a, sql);
+	side_must(b, sql);
+	side_hang_up(a);
+	side_hang_up(b);
+}
+
+static void check_letters(struct rig *r)
+{
+	Synod__Admin__LettersRequest body;
+	Synod__Admin__Request question;
+
+	synod__admin__letters_request__init(&body);
+	synod__admin__request__init(&question);
+	body.count = 1;
+	question.body_case = SYNOD__ADMIN__REQUEST__BODY_LETTERS;
+	question.letters = &body;
+	Synod__Admin__Response *answer = stage_ask(&r->stage, &question);
+	if (answer->letters->n_letters)
+		stage_fail(&r->stage, "dead letter: %s of %s: %s",
+			   answer->letters->letters[0]->key,
+			   answer->letters->letters[0]->connection,
+			   answer->letters->letters[0]->text);
+	answer_free(answer);
+}
+
+void rig_check(struct rig *r)
+{
+	uint64_t index, digest;
+	struct err e = {0};
+
+	if (fleet_check_alive(r->stage.fleet, &e) ||
+	    fleet_wait_equal(r->stage.fleet, STAGE_WAIT_MS, &index, &digest,
+			     &e))
+		stage_fail(&r->stage, "%s", e.text);
+	check_letters(r);
+}

@@ -1,0 +1,28 @@
+/* A rig: a stage and two sides "a" and "b", with a throw-away PostgreSQL server
+ * for the sides that want one (each side a database and a server of its own).
+ *
+ * SYNOD_SEED=N repeats the writers' choices (not the machine's moments). */
+#ifndef TESTS_E2E_RIG_H
+#define TESTS_E2E_RIG_H
+
+#include "tests/e2e/side.h"
+#include "tests/e2e/stage.h"
+
+struct pg_server;
+
+struct rig {
+	struct stage stage;
+	struct side a, b;
+	struct pg_server *servers[2];
+	char dir[FLEET_PATH_MAX];
+};
+
+void rig_open(struct rig *r, enum side_kind a, enum side_kind b);
+void rig_close(struct rig *r);
+/* The same statements on both sides. */
+void rig_run_both(struct rig *r, const char *sql);
+/* Nobody died unasked, no dead letters, all nodes have the same state. */
+void rig_check(struct rig *r);
+uint64_t rig_seed(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* A side: one database that a test writes to and reads from as an application
+ * would, SQLite or PostgreSQL, through its own client library: what Synod did
+ * is read back from here and from nowhere else.
+ *
+ * A side may be used by many threads; a link (one client connection) by one. */
+#ifndef TESTS_E2E_SIDE_H
+#define TESTS_E2E_SIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum side_kind { SIDE_SQLITE, SIDE_POSTGRES };
+
+struct side {
+	enum side_kind kind;
+	char name[32];   /* of the connection in the definition */
+	char where[512]; /* file, or libpq's conninfo */
+	char yaml[512];  /* the connection, as in a definition */
+};
+
+void side_sqlite(struct side *s, const char *name, const char *dir);
+/* A database that exists on a server, and the role that Synod uses there. */
+struct side_server {
+	const char *host;
+	unsigned port;
+	const char *user;
+};
+void side_postgres(struct side *s, const char *name, const char *database,
+		   const struct side_server *server);
+
+struct side_link;
+
+/* Fails the test when it cannot. */
+struct side_link *side_dial(const struct side *s);
+/* As side_dial; NULL when it cannot. */
+struct side_link *side_try(const struct side *s);
+void side_hang_up(struct side_link *l); /* NULL is allowed */
+
+/* One or several statements. 0; ERR_BUSY: a lock or a dead-lock, nothing of the
+ * transaction remains, roll back and repeat; ERR_DATA: a constraint, likewise;
+ * ERR_NETWORK: the link is broken, the fate of a commit is open. */
+int side_run(struct side_link *l, const char *sql, struct err *e);
+/* side_run that fails the test unless it succeeds, repeating while busy. */
+void side_must(struct side_link *l, const char *sql);
+
+/* A query's rows, each as its columns joined by '|', "NULL" where nothing is.
+ * Free with side_rows_free. */
+struct side_rows {
+	char **rows;
+	size_t n;
+};
+int side_query(struct side_link *l, const char *sql, struct side_rows *out,
+	       struct err *e);
+void side_rows_free(struct side_rows *r);
+/* The first column of the first row; fails the test when there is none. */
+int64_t side_number(struct side_link *l, const char *sql);
+
+#endif

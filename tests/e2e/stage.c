@@ -1,0 +1,286 @@
+#include "tests/e2e/stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "cluster/core/command.h"
+
+static int64_t now_ms(void)
+{
+	struct clock clock = clock_system();
+
+	return clock_mono_us(&clock) / 1000;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec t = {.tv_nsec = ms * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+void stage_fail(struct stage *s, const char *fmt, ...)
+{
+	char text[4096];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	for (unsigned i = 0; i < STAGE_NODES; i++) {
+		const char *const argv[] = {"tail", "-n", "25",
+					    fleet_log(s->fleet, i), NULL};
+		struct process_plan plan = {.argv = argv,
+					    .log_path = "/dev/stderr"};
+		struct process p = {0};
+		struct err e = {0};
+		int status;
+		if (process_start(&p, &plan, &e) == 0)
+			process_wait(&p, 2000, &status);
+	}
+	fail_msg("%s", text);
+	abort();
+}
+
+void stage_open(struct stage *s)
+{
+	struct fleet_config cfg = {.synodd = SYNODD_PATH,
+				   .n_nodes = STAGE_NODES,
+				   .keep_files = getenv("KEEP_FILES") != NULL};
+	struct err e = {0};
+	unsigned leader;
+
+	*s = (struct stage){0};
+	if (fleet_open(&s->fleet, &cfg, &e) || fleet_start_all(s->fleet, &e) ||
+	    fleet_wait_ready(s->fleet, STAGE_WAIT_MS, &leader, &e))
+		fail_msg("%s", e.text);
+}
+
+void stage_close(struct stage *s)
+{
+	fleet_close(s->fleet);
+	s->fleet = NULL;
+}
+
+/* -- requests -------------------------------------------------------------- */
+static Synod__Admin__Response *
+try_ask(struct stage *s, const Synod__Admin__Request *question, struct err *e)
+{
+	struct door_client *client;
+	Synod__Admin__Response *answer = NULL;
+
+	if (fleet_pid(s->fleet, s->asked) == 0) {
+		err_set(e, ERR_CLOSED, "%s does not run",
+			fleet_name(s->fleet, s->asked));
+		return NULL;
+	}
+	if (fleet_dial(s->fleet, s->asked, 1, &client, e))
+		return NULL;
+	if (ask(client, question, STAGE_WAIT_MS, &answer, e))
+		answer = NULL;
+	door_hang_up(client);
+	return answer;
+}
+
+Synod__Admin__Response *stage_ask(struct stage *s,
+				  const Synod__Admin__Request *question)
+{
+	int64_t until = now_ms() + STAGE_WAIT_MS;
+	struct err e = {0};
+
+	for (;;) {
+		Synod__Admin__Response *answer = try_ask(s, question, &e);
+		if (answer)
+			return answer;
+		if (now_ms() > until)
+			stage_fail(s, "%s", e.text);
+		s->asked = (s->asked + 1) % STAGE_NODES;
+		pause_ms(20);
+	}
+}
+
+void stage_define(struct stage *s, const char *text)
+{
+	Synod__Admin__DefineRequest body;
+	Synod__Admin__Request question;
+
+	synod__admin__define_request__init(&body);
+	synod__admin__request__init(&question);
+	body.action = SYNOD__ADMIN__DEFINE_REQUEST__ACTION__APPLY;
+	body.text = command_text(text);
+	body.file = command_text("test.yaml");
+	body.author = command_text("test");
+	body.message = command_text("by a test");
+	question.body_case = SYNOD__ADMIN__REQUEST__BODY_DEFINE;
+	question.define = &body;
+	Synod__Admin__Response *answer = stage_ask(s, &question);
+	const Synod__Admin__DefineResponse *r = answer->define;
+	if (!r || r->n_problems || r->n_failed) {
+		for (size_t i = 0; r && i < r->n_changes; i++)
+			print_message("%s %s: %s\n  repair: %s\n",
+				      r->changes[i]->mark, r->changes[i]->what,
+				      r->changes[i]->text,
+				      r->changes[i]->repair);
+		stage_fail(s, "the definition was refused:\n%s",
+			   r ? r->problems : "no such answer");
+	}
+	answer_free(answer);
+}
+
+void stage_define_pair(struct stage *s, const struct side *a,
+		       const struct side *b, const char *lines)
+{
+	char text[8192];
+
+	snprintf(text, sizeof(text),
+		 "synod: 1\nconnections:\n%s%ssyncs:\n  pair:\n%s", a->yaml,
+		 b->yaml, lines);
+	stage_define(s, text);
+}
+
+static Synod__Admin__Response *overview(struct stage *s)
+{
+	Synod__Admin__OverviewRequest body;
+	Synod__Admin__Request question;
+
+	synod__admin__overview_request__init(&body);
+	synod__admin__request__init(&question);
+	question.body_case = SYNOD__ADMIN__REQUEST__BODY_OVERVIEW;
+	question.overview = &body;
+	return stage_ask(s, &question);
+}
+
+static bool is_running(const Synod__Admin__OverviewResponse *r, char *why,
+		       size_t cap)
+{
+	snprintf(why, cap, "no task");
+	for (size_t i = 0; i < r->n_tasks; i++) {
+		const Synod__Admin__TaskInfo *t = r->tasks[i];
+		if (strcmp(t->state, "running") != 0 ||
+		    t->n_loaded < t->n_to_load) {
+			snprintf(why, cap, "task %s is %s: %s", t->name,
+				 t->state, t->problem);
+			return false;
+		}
+	}
+	return r->n_tasks > 0;
+}
+
+void stage_wait_running(struct stage *s)
+{
+	int64_t until = now_ms() + STAGE_WAIT_MS;
+	char why[1024];
+
+	for (;;) {
+		Synod__Admin__Response *answer = overview(s);
+		bool is_good = is_running(answer->overview, why, sizeof(why));
+		answer_free(answer);
+		if (is_good)
+			return;
+		if (now_ms() > until)
+			stage_fail(s, "%s", why);
+		pause_ms(20);
+	}
+}
+
+static bool find_owner(struct stage *s, const char *task, unsigned *out)
+{
+	Synod__Admin__Response *answer = overview(s);
+	const Synod__Admin__OverviewResponse *r = answer->overview;
+	bool found = false;
+
+	for (size_t i = 0; i < r->n_tasks && !found; i++)
+		for (unsigned k = 0; k < STAGE_NODES && !found; k++)
+			if (strcmp(r->tasks[i]->name, task) == 0 &&
+			    strcmp(r->tasks[i]->node,
+				   fleet_name(s->fleet, k)) == 0) {
+				*out = k;
+				found = true;
+			}
+	answer_free(answer);
+	return found;
+}
+
+unsigned stage_owner(struct stage *s, const char *task)
+{
+	int64_t until = now_ms() + STAGE_WAIT_MS;
+	unsigned owner = 0;
+
+	while (!find_owner(s, task, &owner)) {
+		if (now_ms() > until)
+			stage_fail(s, "nobody owns %s", task);
+		pause_ms(10);
+	}
+	return owner;
+}
+
+unsigned stage_leader(struct stage *s)
+{
+	struct err e = {0};
+	unsigned leader;
+
+	if (fleet_wait_leader(s->fleet, STAGE_WAIT_MS, &leader, &e))
+		stage_fail(s, "%s", e.text);
+	return leader;
+}
+
+/* -- equal sides ----------------------------------------------------------- */
+static bool rows_equal(const struct side_rows *a, const struct side_rows *b,
+		       char *why, size_t cap)
+{
+	size_t n = a->n < b->n ? a->n : b->n;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(a->rows[i], b->rows[i]) != 0) {
+			snprintf(why, cap, "row %zu: %s <> %s", i, a->rows[i],
+				 b->rows[i]);
+			return false;
+		}
+	if (a->n != b->n) {
+		snprintf(why, cap, "%zu rows <> %zu rows, first more: %s", a->n,
+			 b->n, a->n > n ? a->rows[n] : b->rows[n]);
+		return false;
+	}
+	return true;
+}
+
+static bool sides_equal(struct side_link *a, struct side_link *b,
+			const char *sql, char *why, size_t cap)
+{
+	struct side_rows ra = {0}, rb = {0};
+	struct err e = {0};
+	bool is_equal = false;
+
+	if (side_query(a, sql, &ra, &e) || side_query(b, sql, &rb, &e))
+		snprintf(why, cap, "%s", e.text);
+	else
+		is_equal = rows_equal(&ra, &rb, why, cap);
+	side_rows_free(&ra);
+	side_rows_free(&rb);
+	return is_equal;
+}
+
+void stage_wait_equal(struct stage *s, const struct side *a,
+		      const struct side *b, const char *sql)
+{
+	struct side_link *la = side_dial(a), *lb = side_dial(b);
+	int64_t until = now_ms() + STAGE_WAIT_MS;
+	char why[2048] = "";
+
+	while (!sides_equal(la, lb, sql, why, sizeof(why))) {
+		if (now_ms() > until)
+			stage_fail(s, "%s and %s differ: %s", a->name, b->name,
+				   why);
+		pause_ms(20);
+	}
+	side_hang_up(la);
+	side_hang_up(lb);
+}
