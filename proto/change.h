@@ -14,7 +14,8 @@
  *     key        varint length, the encoded values of the key fields
  *     old key    only with CHANGE_MOVE
  *   PUT, READ and PATCH carry values (PATCH: some are absent or unchanged);
- *   DELETE and TRUNCATE carry none; TRUNCATE has an empty key.
+ *   DELETE and TRUNCATE carry none; TRUNCATE has an empty key. In a key
+ *   nothing is absent or unchanged, nor in the values of PUT and READ.
  *
  * A change has an ordinal: its place among all changes of its entry, from 0.
  *
@@ -77,8 +78,10 @@ void change_add(struct change_writer *w, enum change_op op, uint32_t table_id,
 void change_end(struct change_writer *w);
 /* Forget the open transaction. */
 void change_abort(struct change_writer *w);
-/* Close the open LOCAL transaction as a part; the same one goes on in another
- * writer, or in this one once it is cleared. */
+/* Close the open LOCAL transaction as a part, only in front of a further change
+ * of it: the rest must not be empty. Nothing may follow in this buffer; the
+ * same transaction goes on (change_begin) in another writer, or in this one
+ * once it is cleared. */
 void change_part(struct change_writer *w);
 /* Our own apply, seen again: that task's checkpoint moved to this index. */
 void change_echo(struct change_writer *w, uint32_t task_id,

@@ -86,6 +86,7 @@ void value_buf_zigzag(struct value_buf *buf, int64_t n);
 /* A length and the bytes. */
 void value_buf_bytes(struct value_buf *buf, struct bytes b);
 void value_buf_free(struct value_buf *buf);
+/* A DECIMAL or BIT must be canonical: what is not is a bug of the caller. */
 void value_write(struct value_buf *buf, const struct value *v);
 
 /* -- reading --------------------------------------------------------------- */
@@ -103,8 +104,8 @@ struct bytes value_read_bytes(struct value_reader *r);
 bool value_read(struct value_reader *r, struct value *out);
 
 bool value_equal(const struct value *a, const struct value *b);
-/* Order within one type: numbers by size (DECIMAL too), texts and bytes by
- * memcmp. Both set and of one type. */
+/* Order within one type: numbers by size (DECIMAL too; NaN is the largest),
+ * texts and bytes by memcmp. Both set and of one type. */
 int value_compare(const struct value *a, const struct value *b);
 /* For people: at most cap bytes with the NUL, cut with "..." beyond; texts in
  * double quotes. Returns buf. */
