@@ -31,10 +31,10 @@ static int64_t now_ms(void)
 
 static int64_t server_number(struct pg_server *s, const char *sql)
 {
-	char text[64];
+	char text[PG_SERVER_TEXT_MAX];
 	struct err e = {0};
 
-	if (pg_server_text(s, "app", sql, text, sizeof(text), &e))
+	if (pg_server_text(s, "app", sql, text, &e))
 		fail_msg("%s: %s", sql, e.text);
 	return strtoll(text, NULL, 10);
 }
