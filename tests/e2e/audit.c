@@ -16,10 +16,10 @@ static const char COUNT[] =
 
 void audit_create(const struct side *s, const char *table)
 {
-	struct side_link *link = side_dial(s);
+	struct side_link *link = link_dial(s);
 	char sql[2048];
 
-	side_must(link, "CREATE TABLE audit (uid TEXT PRIMARY KEY, "
+	link_must(link, "CREATE TABLE audit (uid TEXT PRIMARY KEY, "
 			"hits BIGINT NOT NULL)");
 	if (s->kind == SIDE_SQLITE) {
 		snprintf(sql, sizeof(sql),
@@ -27,7 +27,7 @@ void audit_create(const struct side *s, const char *table)
 			 "END; CREATE TRIGGER audit_u AFTER UPDATE ON %s BEGIN "
 			 "%s END",
 			 table, COUNT, table, COUNT);
-		side_must(link, sql);
+		link_must(link, sql);
 	} else {
 		/* Our sessions have no search path: names are whole. */
 		snprintf(sql, sizeof(sql),
@@ -37,7 +37,7 @@ void audit_create(const struct side *s, const char *table)
 			 "CREATE TRIGGER audit AFTER INSERT OR UPDATE ON %s "
 			 "FOR EACH ROW EXECUTE FUNCTION audit_hit()",
 			 COUNT, table);
-		side_must(link, sql);
+		link_must(link, sql);
 	}
 	side_hang_up(link);
 }
@@ -51,7 +51,7 @@ static struct bytes text(const char *s)
 static struct map *read_audit(const struct side *s)
 {
 	struct map *out = map_new();
-	struct side_link *link = side_dial(s);
+	struct side_link *link = link_dial(s);
 	struct side_rows rows;
 	struct err e = {0};
 

@@ -53,7 +53,7 @@ static int transfer(struct teller *t, struct side_link *link, struct err *e)
 static void *teller_main(void *ctx)
 {
 	struct teller *t = ctx;
-	struct side_link *link = side_dial(t->side);
+	struct side_link *link = link_dial(t->side);
 	const struct timespec nap = {.tv_nsec = 4000000};
 
 	while (!atomic_load(&t->is_stopping)) {
@@ -84,7 +84,7 @@ static void create_accounts(struct rig *r)
 static void check_sum(struct rig *r, struct side_link *link,
 		      const struct side *s)
 {
-	int64_t sum = side_number(link, "SELECT sum(balance) FROM account");
+	int64_t sum = link_number(link, "SELECT sum(balance) FROM account");
 
 	if (sum != (int64_t)ACCOUNTS * BALANCE)
 		stage_fail(&r->stage, "%s: the sum is %lld", s->name,
@@ -102,7 +102,7 @@ static void bank(enum side_kind a, enum side_kind b)
 	stage_define_pair(&r.stage, &r.a, &r.b,
 			  "    between: [a, b]\n    tables: [account]\n");
 	stage_wait_running(&r.stage);
-	struct side_link *at_a = side_dial(&r.a), *at_b = side_dial(&r.b);
+	struct side_link *at_a = link_dial(&r.a), *at_b = link_dial(&r.b);
 	for (unsigned i = 0; i < 2; i++) {
 		tellers[i] = (struct teller){.side = i ? &r.b : &r.a,
 					     .first = 1 + i * ACCOUNTS / 2};

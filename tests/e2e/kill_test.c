@@ -55,7 +55,7 @@ static int64_t arrived(struct round *r, bool at_b)
 
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM item WHERE id %s %d",
 		 at_b ? "<" : ">=", FIRST_B);
-	return side_number(at_b ? r->at_b : r->at_a, sql);
+	return link_number(at_b ? r->at_b : r->at_a, sql);
 }
 
 /* Both directions go on. */
@@ -145,8 +145,8 @@ static void setup(struct round *r, enum side_kind a, enum side_kind b)
 	stage_define_pair(&r->rig.stage, &r->rig.a, &r->rig.b,
 			  "    between: [a, b]\n    tables: [item]\n");
 	stage_wait_running(&r->rig.stage);
-	r->at_a = side_dial(&r->rig.a);
-	r->at_b = side_dial(&r->rig.b);
+	r->at_a = link_dial(&r->rig.a);
+	r->at_b = link_dial(&r->rig.b);
 	start_writers(r);
 }
 

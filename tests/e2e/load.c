@@ -32,7 +32,7 @@ struct load {
 
 void load_create_table(const struct side *s, const char *table)
 {
-	struct side_link *link = side_dial(s);
+	struct side_link *link = link_dial(s);
 	char sql[512];
 
 	snprintf(sql, sizeof(sql),
@@ -40,14 +40,14 @@ void load_create_table(const struct side *s, const char *table)
 		 "saw TEXT, n BIGINT NOT NULL, note TEXT)",
 		 table, s->kind == SIDE_SQLITE ? "INTEGER" : "BIGINT");
 	if (s->kind == SIDE_SQLITE)
-		side_must(link, "PRAGMA journal_mode=WAL");
-	side_must(link, sql);
+		link_must(link, "PRAGMA journal_mode=WAL");
+	link_must(link, sql);
 	if (s->kind == SIDE_POSTGRES) {
 		/* Texts may be stored apart, and a two-way sync wants rows
 		 * whole. */
 		snprintf(sql, sizeof(sql),
 			 "ALTER TABLE %s REPLICA IDENTITY FULL", table);
-		side_must(link, sql);
+		link_must(link, sql);
 	}
 	side_hang_up(link);
 }
@@ -203,6 +203,13 @@ static void pace(struct load *l)
 	nanosleep(&t, NULL);
 }
 
+static struct side_link *try_link(const struct side *s)
+{
+	struct side_link *link = NULL;
+
+	return side_open(s, &link, NULL) ? NULL : link;
+}
+
 static void *load_main(void *ctx)
 {
 	struct load *l = ctx;
@@ -211,7 +218,7 @@ static void *load_main(void *ctx)
 
 	while (!atomic_load(&l->is_stopping)) {
 		if (!link)
-			link = side_try(l->plan.side);
+			link = try_link(l->plan.side);
 		int rc = link ? run_one(l, link, &e) : ERR_NETWORK;
 		if (rc == 0)
 			atomic_fetch_add(&l->confirmed, 1);

@@ -8,7 +8,7 @@
 #ifndef TESTS_E2E_LOAD_H
 #define TESTS_E2E_LOAD_H
 
-#include "tests/e2e/side.h"
+#include "tests/e2e/links.h"
 
 /* Creates the table, empty. */
 void load_create_table(const struct side *s, const char *table);

@@ -126,7 +126,7 @@ static void add_writes(struct graph *g, struct load *const *writers, size_t n)
 
 static void add_end(struct graph *g, const struct side *side, const char *table)
 {
-	struct side_link *link = side_dial(side);
+	struct side_link *link = link_dial(side);
 	struct side_rows rows;
 	struct err e = {0};
 	char sql[256];

@@ -75,10 +75,10 @@ void rig_close(struct rig *r)
 
 void rig_run_both(struct rig *r, const char *sql)
 {
-	struct side_link *a = side_dial(&r->a), *b = side_dial(&r->b);
+	struct side_link *a = link_dial(&r->a), *b = link_dial(&r->b);
 
-	side_must(a, sql);
-	side_must(b, sql);
+	link_must(a, sql);
+	link_must(b, sql);
 	side_hang_up(a);
 	side_hang_up(b);
 }

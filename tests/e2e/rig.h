@@ -5,7 +5,7 @@
 #ifndef TESTS_E2E_RIG_H
 #define TESTS_E2E_RIG_H
 
-#include "tests/e2e/side.h"
+#include "tests/e2e/links.h"
 #include "tests/e2e/stage.h"
 
 struct pg_server;

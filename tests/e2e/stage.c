@@ -271,7 +271,7 @@ static bool sides_equal(struct side_link *a, struct side_link *b,
 void stage_wait_equal(struct stage *s, const struct side *a,
 		      const struct side *b, const char *sql)
 {
-	struct side_link *la = side_dial(a), *lb = side_dial(b);
+	struct side_link *la = link_dial(a), *lb = link_dial(b);
 	int64_t until = now_ms() + STAGE_WAIT_MS;
 	char why[2048] = "";
 

@@ -7,7 +7,7 @@
 #define TESTS_E2E_STAGE_H
 
 #include "bench/fleet.h"
-#include "tests/e2e/side.h"
+#include "tests/e2e/links.h"
 
 enum { STAGE_NODES = 3, STAGE_WAIT_MS = 30000 };
 

@@ -78,11 +78,11 @@ static void watch_outage(struct rig *r, int seconds)
 
 static void wait_rows(struct rig *r, int64_t wanted)
 {
-	struct side_link *b = side_dial(&r->b);
+	struct side_link *b = link_dial(&r->b);
 	int64_t until = now_ms() + CATCH_UP_S * 1000;
 	const struct timespec nap = {.tv_nsec = 50000000};
 
-	while (side_number(b, "SELECT count(*) FROM item") < wanted) {
+	while (link_number(b, "SELECT count(*) FROM item") < wanted) {
 		if (now_ms() > until)
 			stage_fail(&r->stage, "the target does not catch up");
 		nanosleep(&nap, NULL);

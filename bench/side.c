@@ -1,19 +1,15 @@
-#include "tests/e2e/side.h"
+#include "bench/side.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <libpq-fe.h>
 #include <sqlite3.h>
 
 #include "base/bytes.h"
-#include "base/clock.h"
 
-enum { BUSY_MS = 10000, MUST_MS = 20000 };
+enum { BUSY_MS = 10000 };
 
 struct side_link {
 	enum side_kind kind;
@@ -76,7 +72,7 @@ static PGconn *open_pg(const struct side *s)
 	return pg;
 }
 
-struct side_link *side_try(const struct side *s)
+int side_open(const struct side *s, struct side_link **out, struct err *e)
 {
 	struct side_link l = {.kind = s->kind};
 
@@ -85,19 +81,11 @@ struct side_link *side_try(const struct side *s)
 	else
 		l.pg = open_pg(s);
 	if (!l.lite && !l.pg)
-		return NULL;
-	struct side_link *out = mem_alloc(sizeof(*out));
-	*out = l;
-	return out;
-}
-
-struct side_link *side_dial(const struct side *s)
-{
-	struct side_link *l = side_try(s);
-
-	if (!l)
-		fail_msg("cannot connect to %s (%s)", s->name, s->where);
-	return l;
+		return err_set(e, ERR_NETWORK, "cannot open %s (%s)", s->name,
+			       s->where);
+	*out = mem_alloc(sizeof(**out));
+	**out = l;
+	return 0;
 }
 
 void side_hang_up(struct side_link *l)
@@ -156,20 +144,6 @@ int side_run(struct side_link *l, const char *sql, struct err *e)
 		return pg_error(l, r, e);
 	PQclear(r);
 	return 0;
-}
-
-void side_must(struct side_link *l, const char *sql)
-{
-	struct clock clock = clock_system();
-	int64_t until = clock_mono_us(&clock) + (int64_t)MUST_MS * 1000;
-	struct err e = {0};
-	int rc;
-
-	do
-		rc = side_run(l, sql, &e);
-	while (rc == ERR_BUSY && clock_mono_us(&clock) < until);
-	if (rc)
-		fail_msg("%s: %s", sql, e.text);
 }
 
 /* -- queries --------------------------------------------------------------- */
@@ -254,16 +228,17 @@ void side_rows_free(struct side_rows *r)
 	*r = (struct side_rows){0};
 }
 
-int64_t side_number(struct side_link *l, const char *sql)
+int side_number(struct side_link *l, const char *sql, int64_t *out,
+		struct err *e)
 {
 	struct side_rows rows;
-	struct err e = {0};
+	int rc = side_query(l, sql, &rows, e);
 
-	if (side_query(l, sql, &rows, &e))
-		fail_msg("%s: %s", sql, e.text);
+	if (rc)
+		return rc;
 	if (rows.n == 0)
-		fail_msg("%s: no row", sql);
-	int64_t number = strtoll(rows.rows[0], NULL, 10);
+		return err_set(e, ERR_NOTFOUND, "%s: no row", sql);
+	*out = strtoll(rows.rows[0], NULL, 10);
 	side_rows_free(&rows);
-	return number;
+	return 0;
 }

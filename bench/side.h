@@ -1,10 +1,10 @@
-/* A side: one database that a test writes to and reads from as an application
- * would, SQLite or PostgreSQL, through its own client library: what Synod did
- * is read back from here and from nowhere else.
+/* A side: one database that a test or a scenario writes to and reads from as an
+ * application would, SQLite or PostgreSQL, through its own client library: what
+ * Synod did is read back from here and from nowhere else.
  *
  * A side may be used by many threads; a link (one client connection) by one. */
-#ifndef TESTS_E2E_SIDE_H
-#define TESTS_E2E_SIDE_H
+#ifndef BENCH_SIDE_H
+#define BENCH_SIDE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,19 +33,14 @@ void side_postgres(struct side *s, const char *name, const char *database,
 
 struct side_link;
 
-/* Fails the test when it cannot. */
-struct side_link *side_dial(const struct side *s);
-/* As side_dial; NULL when it cannot. */
-struct side_link *side_try(const struct side *s);
+/* ERR_NETWORK with the reason. */
+int side_open(const struct side *s, struct side_link **out, struct err *e);
 void side_hang_up(struct side_link *l); /* NULL is allowed */
 
 /* One or several statements. 0; ERR_BUSY: a lock or a dead-lock, nothing of the
  * transaction remains, roll back and repeat; ERR_DATA: a constraint, likewise;
  * ERR_NETWORK: the link is broken, the fate of a commit is open. */
 int side_run(struct side_link *l, const char *sql, struct err *e);
-/* side_run that fails the test unless it succeeds, repeating while busy. */
-void side_must(struct side_link *l, const char *sql);
-
 /* A query's rows, each as its columns joined by '|', "NULL" where nothing is.
  * Free with side_rows_free. */
 struct side_rows {
@@ -55,7 +50,8 @@ struct side_rows {
 int side_query(struct side_link *l, const char *sql, struct side_rows *out,
 	       struct err *e);
 void side_rows_free(struct side_rows *r);
-/* The first column of the first row; fails the test when there is none. */
-int64_t side_number(struct side_link *l, const char *sql);
+/* The first column of the first row; ERR_NOTFOUND when there is none. */
+int side_number(struct side_link *l, const char *sql, int64_t *out,
+		struct err *e);
 
 #endif
