@@ -16,18 +16,22 @@ struct option {
 	const char *help;
 };
 
-static const char *const scenario_names[SCENARIO__N] = {"log", "failover",
-							"memory", "fleet"};
+static const char *const scenario_names[SCENARIO__N] = {
+	"log", "failover", "memory", "fleet", "takeover"};
 
 static const char *const scenario_lines[SCENARIO__N] = {
 	"appends per second and latency, also side by side with etcd",
 	"time from a fault to the next committed entry",
 	"memory of a node while much is written, and at idle",
 	"start a cluster and keep it until stdin ends",
+	"time from a fault of a task's node to the next row",
 };
 
 static const char *const fail_kind_names[FAIL__N] = {
 	"leader-kill", "follower-kill", "leader-stop", "transfer", "term"};
+
+static const char *const take_kind_names[TAKE__N] = {
+	"owner-kill", "leader-kill", "owner-stop", "drain"};
 
 const char *scenario_name(enum scenario s)
 {
@@ -37,6 +41,11 @@ const char *scenario_name(enum scenario s)
 const char *fail_kind_name(enum fail_kind k)
 {
 	return fail_kind_names[k];
+}
+
+const char *take_kind_name(enum take_kind k)
+{
+	return take_kind_names[k];
 }
 
 /* Digits only; strtoull alone would take "-1", " 1" and "0x". */
@@ -202,25 +211,46 @@ static int set_synodd(struct args *a, const char *value, struct err *e)
 	return 0;
 }
 
-static int set_kind(struct args *a, const char *value, struct err *e)
+/* The places of the words of a list among n names. */
+static int words_read(const char *value, const char *const *names, unsigned n,
+		      unsigned *out, struct err *e)
 {
-	a->kinds = 0;
+	unsigned set = 0;
+
 	while (*value) {
 		size_t len = strcspn(value, ",");
 		unsigned k = 0;
-		while (k < FAIL__N && (strlen(fail_kind_names[k]) != len ||
-				       memcmp(fail_kind_names[k], value, len)))
+		while (k < n && (strlen(names[k]) != len ||
+				 memcmp(names[k], value, len)))
 			k++;
-		if (k == FAIL__N)
+		if (k == n)
 			return err_set(e, ERR_INVALID,
-				       "--kind %s: of leader-kill, "
-				       "follower-kill, leader-stop, transfer, "
-				       "term",
-				       value);
-		a->kinds |= 1U << k;
+				       "--kind %.*s: there is no such kind; "
+				       "see --help",
+				       (int)len, value);
+		set |= 1U << k;
 		value += len + (value[len] == ',');
 	}
-	return a->kinds ? 0 : err_set(e, ERR_INVALID, "--kind: none named");
+	if (!set)
+		return err_set(e, ERR_INVALID, "--kind: none named");
+	*out = set;
+	return 0;
+}
+
+static int set_kind(struct args *a, const char *value, struct err *e)
+{
+	if (a->scenario == SCENARIO_TAKEOVER)
+		return words_read(value, take_kind_names, TAKE__N, &a->takes,
+				  e);
+	return words_read(value, fail_kind_names, FAIL__N, &a->kinds, e);
+}
+
+static int set_database(struct args *a, const char *value, struct err *e)
+{
+	if (a->n_databases == 2)
+		return err_set(e, ERR_INVALID, "--postgres: two, not more");
+	a->databases[a->n_databases++] = value;
+	return 0;
 }
 
 static int set_bytes(struct args *a, const char *value, struct err *e)
@@ -263,14 +293,22 @@ static const struct option options[] = {
 	 set_concurrency, "clients in closed loop (1,16,256; memory: 64)"},
 	{"--seconds", "S", IN(SCENARIO_LOG), set_seconds,
 	 "measured time of a run, after a warm-up (5)"},
-	{"--runs", "N", IN(SCENARIO_LOG) | IN(SCENARIO_FAILOVER), set_runs,
-	 "runs of each case (log: 1, with --vs 3; failover: 20)"},
+	{"--runs", "N",
+	 IN(SCENARIO_LOG) | IN(SCENARIO_FAILOVER) | IN(SCENARIO_TAKEOVER),
+	 set_runs,
+	 "runs of each case (log: 1, with --vs 3; failover: 20; takeover: "
+	 "30)"},
 	{"--vs", "etcd", IN(SCENARIO_LOG), set_vs,
 	 "same load against three etcd processes, runs alternate"},
 	{"--endpoint", "URL[,URL]", IN(SCENARIO_LOG), set_endpoint,
 	 "drive this cluster instead of a throw-away one"},
 	{"--kind", "LIST", IN(SCENARIO_FAILOVER), set_kind,
 	 "of leader-kill,follower-kill,leader-stop,transfer,term (all)"},
+	{"--kind", "LIST", IN(SCENARIO_TAKEOVER), set_kind,
+	 "of owner-kill,leader-kill,owner-stop,drain (all)"},
+	{"--postgres", "HOST:PORT/DATABASE/USER", IN(SCENARIO_TAKEOVER),
+	 set_database,
+	 "given twice: these databases instead of two SQLite files"},
 	{"--bytes", "SIZE", IN(SCENARIO_MEMORY), set_bytes,
 	 "how much is written (2GiB)"},
 	{"--nodes", "N", IN(SCENARIO_FLEET), set_nodes, "size of it (3)"},
@@ -284,14 +322,16 @@ static const struct option options[] = {
 
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 
-static const struct option *option_find(const char *name, size_t len)
+static const struct option *option_find(unsigned scenario, const char *name,
+					size_t len)
 {
 	if (len == 2 && memcmp(name, "-o", 2) == 0)
-		return option_find("--output", 8);
+		return option_find(scenario, "--output", 8);
 	if (len == 2 && memcmp(name, "-h", 2) == 0)
-		return option_find("--help", 6);
+		return option_find(scenario, "--help", 6);
 	for (unsigned i = 0; i < N_OPTIONS; i++)
-		if (strlen(options[i].name) == len &&
+		if (options[i].scenarios & IN(scenario) &&
+		    strlen(options[i].name) == len &&
 		    memcmp(options[i].name, name, len) == 0)
 			return &options[i];
 	return NULL;
@@ -303,10 +343,10 @@ static int option_read(struct args *a, int argc, char **argv, int *i,
 {
 	const char *arg = argv[*i];
 	size_t len = strcspn(arg, "=");
-	const struct option *o = option_find(arg, len);
+	const struct option *o = option_find(a->scenario, arg, len);
 	const char *value = arg[len] ? arg + len + 1 : NULL;
 
-	if (!o || !(o->scenarios & IN(a->scenario)))
+	if (!o)
 		return err_set(e, ERR_INVALID,
 			       "%s knows no %.*s; see synod-bench %s --help",
 			       scenario_names[a->scenario], (int)len, arg,
@@ -343,6 +383,7 @@ int args_parse(struct args *a, int argc, char **argv, struct err *e)
 	*a = (struct args){.scenario = SCENARIO__N,
 			   .seconds = 5,
 			   .kinds = (1U << FAIL__N) - 1,
+			   .takes = (1U << TAKE__N) - 1,
 			   .bytes = (uint64_t)2 << 30,
 			   .nodes = 3};
 	if (argc < 2)
@@ -365,6 +406,8 @@ int args_parse(struct args *a, int argc, char **argv, struct err *e)
 		if (rc)
 			return rc;
 	}
+	if (a->n_databases == 1)
+		return err_set(e, ERR_INVALID, "--postgres: give two");
 	if (a->vs_etcd && a->n_endpoints)
 		return err_set(e, ERR_INVALID,
 			       "--vs needs a cluster of its own on this "

@@ -17,6 +17,7 @@ enum scenario {
 	SCENARIO_FAILOVER,
 	SCENARIO_MEMORY,
 	SCENARIO_FLEET,
+	SCENARIO_TAKEOVER,
 	SCENARIO__N
 };
 
@@ -27,6 +28,14 @@ enum fail_kind {
 	FAIL_TRANSFER,
 	FAIL_TERM,
 	FAIL__N
+};
+
+enum take_kind {
+	TAKE_OWNER_KILL,
+	TAKE_LEADER_KILL, /* the owner is the leader */
+	TAKE_OWNER_STOP,
+	TAKE_DRAIN,
+	TAKE__N
 };
 
 struct args {
@@ -42,8 +51,11 @@ struct args {
 	char endpoints[LIMIT_NODES][LIMIT_ADDRESS_BYTES + 1];
 	unsigned n_endpoints;
 	bool is_json;
-	const char *synodd; /* borrowed from argv; NULL: look for it */
-	unsigned kinds;     /* bit set of enum fail_kind */
+	const char *synodd;       /* borrowed from argv; NULL: look for it */
+	unsigned kinds;           /* bit set of enum fail_kind */
+	unsigned takes;           /* bit set of enum take_kind */
+	const char *databases[2]; /* HOST:PORT/DATABASE/USER; borrowed */
+	unsigned n_databases;
 	uint64_t bytes;
 	unsigned nodes;
 	bool keep_files;
@@ -57,6 +69,7 @@ void args_help(FILE *out, enum scenario scenario);
 
 const char *scenario_name(enum scenario s);
 const char *fail_kind_name(enum fail_kind k);
+const char *take_kind_name(enum take_kind k);
 
 /* "128", "128B", "4KiB", "1MiB", "2GiB": false when it is none of these. */
 bool args_size(const char *text, uint64_t *bytes);

@@ -25,7 +25,7 @@ int run_error(const struct err *e)
 int main(int argc, char **argv)
 {
 	static int (*const scenarios[SCENARIO__N])(const struct args *) = {
-		run_log, run_failover, run_memory, run_fleet};
+		run_log, run_failover, run_memory, run_fleet, run_takeover};
 	struct args args;
 	struct err e = {0};
 

@@ -17,6 +17,7 @@ int run_log(const struct args *a);
 int run_failover(const struct args *a);
 int run_memory(const struct args *a);
 int run_fleet(const struct args *a);
+int run_takeover(const struct args *a);
 
 /* Print "synod-bench: error: …" and give the exit code that fits: environment
  * for what is missing or cannot be reached, else failed. */

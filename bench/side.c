@@ -40,6 +40,20 @@ void side_postgres(struct side *s, const char *name, const char *database,
 		 name, server->host, server->port, database, server->user);
 }
 
+void side_postgres_at(struct side *s, const char *name, const char *place)
+{
+	char host[128] = "", database[128] = "", user[128] = "";
+	unsigned port = 5432;
+
+	/* A text of another form gives empty names, and they cannot be
+	 * connected to. */
+	if (sscanf(place, "%127[^:]:%u/%127[^/]/%127s", host, &port, database,
+		   user) < 4)
+		user[0] = 0;
+	struct side_server server = {host, port, user};
+	side_postgres(s, name, database, &server);
+}
+
 /* -- links ----------------------------------------------------------------- */
 static sqlite3 *open_lite(const struct side *s)
 {

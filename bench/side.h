@@ -31,6 +31,9 @@ struct side_server {
 void side_postgres(struct side *s, const char *name, const char *database,
 		   const struct side_server *server);
 
+/* The same from HOST:PORT/DATABASE/USER. */
+void side_postgres_at(struct side *s, const char *name, const char *place);
+
 struct side_link;
 
 /* ERR_NETWORK with the reason. */
