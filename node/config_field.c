@@ -199,6 +199,19 @@ const char *config_field_what(enum field_kind kind)
 		[FIELD_WORD] = "an allowed value",
 		[FIELD_BLOCK] = "a mapping",
 		[FIELD_NAMES] = "a mapping of names",
+		[FIELD_LIST] = "a list",
+		[FIELD_OTHERS] = "names",
+		[FIELD_LATER] = "nothing yet",
 	};
 	return names[kind];
+}
+
+bool config_field_takes_plain(const struct config_field *fields)
+{
+	return fields && fields[0].name && !fields[0].name[0];
+}
+
+bool config_field_is_plain(const struct config_field *fields)
+{
+	return config_field_takes_plain(fields) && !fields[1].name;
 }

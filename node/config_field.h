@@ -24,7 +24,17 @@ enum field_kind {
 	FIELD_DURATION, /* int64_t, milliseconds */
 	FIELD_WORD,     /* int, position in words */
 	FIELD_BLOCK,    /* a struct, described by fields */
-	FIELD_NAMES     /* a pointer to an array, described by fields */
+	FIELD_NAMES,    /* a pointer to an array, described by fields */
+	FIELD_LIST,     /* the same; a single item may stand without a list */
+	/* Stands last in its table: keys that the table does not know are
+	 * kept, in order, in a struct config_others, for who knows them. */
+	FIELD_OTHERS,
+	FIELD_LATER /* known and not built yet: refused by its name */
+};
+
+struct config_others {
+	const struct yaml_node **keys;
+	size_t n;
 };
 
 struct config_field {
@@ -36,13 +46,24 @@ struct config_field {
 	size_t offset;      /* in the struct of its table */
 	int64_t min, max;   /* numbers and ports; NAMES: how many. 0, 0: any */
 	const char *const *words; /* FIELD_WORD; NULL ends them */
-	/* BLOCK: its table. NAMES: the table of one item, whose struct begins
-	 * with `const char *name`; a single field named "" says that an item
-	 * is a plain value and not a block. */
+	/* BLOCK: its table. NAMES, LIST: the table of one item; the struct of a
+	 * NAMES item begins with `const char *name`. A table whose first field
+	 * is named "" takes a plain value, which is that field; if it has no
+	 * other fields, nothing but a plain value. */
 	const struct config_field *fields;
-	size_t item_bytes; /* NAMES: of one item */
-	size_t n_offset;   /* NAMES: of the size_t that counts the items */
+	size_t item_bytes; /* NAMES, LIST: of one item */
+	size_t n_offset;   /* NAMES, LIST: of the size_t that counts them */
+	/* In the struct of the table, 0: not kept: a const struct yaml_node *,
+	 * the key that this was read from, NULL when it is not there. */
+	size_t key_offset;
+	/* NAMES, LIST: likewise in the struct of an item: its key, or the item
+	 * of the list. */
+	size_t item_key_offset;
 };
+
+/* A table that takes a plain value, and one that takes nothing else. */
+bool config_field_takes_plain(const struct config_field *fields);
+bool config_field_is_plain(const struct config_field *fields);
 
 /* Put the value of text into target, the struct of the field's table; texts are
  * copied into arena. False, and target untouched: text is no such value. */

@@ -43,7 +43,18 @@
 	X(PROBLEM_RANGE, "config.range",                                       \
 	  "The value is below the least or above the largest allowed one.")    \
 	X(PROBLEM_CONFLICT, "config.conflict",                                 \
-	  "Two settings do not fit each other.")
+	  "Two settings do not fit each other.")                               \
+	X(PROBLEM_LATER, "config.not_built",                                   \
+	  "The dialect has a place for this, and this version does not do "    \
+	  "it.")                                                               \
+	X(PROBLEM_REFERENCE, "config.reference",                               \
+	  "What this names is not there.")                                     \
+	X(PROBLEM_SECRET, "config.secret",                                     \
+	  "A secret stands in the text; write secret://NAME instead.")         \
+	X(PROBLEM_TYPES, "config.types",                                       \
+	  "The columns of a field cannot hold the same values.")               \
+	X(PROBLEM_KEY, "config.key",                                           \
+	  "The tables have no primary key in common.")
 
 enum problem_code {
 #define PROBLEM_ENUM(name, text, sentence) name,

@@ -1,7 +1,8 @@
 /* One table of settings drives everything: what a definition may hold, how it
  * is read into a struct, defaults, --print-config and the lines that explain a
  * setting. Tables nest: a block is a mapping with a table of its own, names are
- * a mapping of names the operator chose, each with a value or a block.
+ * a mapping of names the operator chose, each with a value or a block, and a
+ * list has items that are values or blocks.
  *
  * Knows nothing of nodes, syncs or files. One thread. */
 #ifndef NODE_CONFIG_SCHEMA_H
@@ -28,10 +29,14 @@ struct config_setting {
 };
 
 struct config_settings {
+	/* Only values are wanted: the list stays empty. It would be many times
+	 * as large as a text of thousands of tables. */
+	bool is_brief;
 	struct config_setting *first, *last;
 	struct arena arena; /* holds every text the target points to */
 };
 
+/* -- config_settings.c ----------------------------------------------------- */
 void config_settings_init(struct config_settings *s);
 void config_settings_clear(struct config_settings *s);
 /* NULL when there is no such path. */
@@ -44,16 +49,23 @@ void config_settings_derive(struct config_settings *s, const char *path,
 struct config_place config_settings_place(const struct config_settings *s,
 					  const char *path);
 
+/* -- config_schema.c ------------------------------------------------------- */
 /* Read a tree into target, which is zeroed before. What does not fit is a
- * problem and leaves the preset in place. */
+ * problem and leaves the preset in place. What target keeps of keys points into
+ * the tree. */
 void config_schema_read(const struct config_field *fields,
 			const struct yaml_tree *tree, void *target,
 			struct config_settings *settings,
 			struct config_problems *problems);
 
-/* Look a path up, as "raft.election" or "members.*"; NULL when unknown. */
+/* Look a path up, as "raft.election", "members.*" or "syncs.stock.mode"; the
+ * name may be left out, as in "syncs.mode". NULL when unknown. */
 const struct config_field *config_schema_find(const struct config_field *fields,
 					      const char *path);
+
+/* A key of a mapping; NULL when it is not there. */
+const struct yaml_node *config_schema_key(const struct yaml_node *mapping,
+					  const char *name);
 
 /* -- config_print.c -------------------------------------------------------- */
 /* A definition with every value that is in effect and where it came from; it

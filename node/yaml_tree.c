@@ -104,6 +104,7 @@ static void on_scalar(struct reader *r, const yaml_event_t *event)
 	struct yaml_node *node = node_new(r, TREE_TEXT, event->start_mark);
 	node->text = arena_copy(&r->tree->arena, text, len + 1);
 	node->len = len;
+	node->end = place_of(event->end_mark);
 	node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	if (memchr(text, '\0', len)) {
 		config_problem_add(r->problems, node->place, PROBLEM_BAD_VALUE,

@@ -26,7 +26,8 @@ enum yaml_kind {
 struct yaml_node {
 	enum yaml_kind kind;
 	struct config_place place;
-	const char *text; /* TREE_TEXT and keys: NUL-terminated */
+	struct config_place end; /* TREE_TEXT: behind its last character */
+	const char *text;        /* TREE_TEXT and keys: NUL-terminated */
 	size_t len;
 	bool is_plain;           /* written without quotes */
 	struct yaml_node *first; /* TREE_MAPPING: keys; TREE_LIST: items */
