@@ -1,5 +1,6 @@
 #include "cluster/core/command.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -108,26 +109,175 @@ static bool append_lend(struct bytes in, struct bytes *value)
 	return true;
 }
 
-int command_open(struct bytes payload, struct bytes *value,
-		 Synod__Command__Command **command, struct err *e)
-{
-	struct bytes body;
+/* -- a batch without a copy ------------------------------------------------ */
+enum { TAG_BATCH = 9 << 3 | 2 };
+enum { WIRE_VARINT = 0, WIRE_BYTES = 2 };
 
-	*command = NULL;
+static bool wide_varint_get(struct bytes *in, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 10 && i < in->len; i++) {
+		/* The tenth byte has room for one bit. */
+		if (i == 9 && in->data[i] > 1)
+			return false;
+		v |= (uint64_t)(in->data[i] & 0x7f) << (7 * i);
+		if (in->data[i] & 0x80)
+			continue;
+		in->data += i + 1;
+		in->len -= i + 1;
+		*out = v;
+		return true;
+	}
+	return false;
+}
+
+/* protobuf-c declares its bytes writable and never writes them. */
+static ProtobufCBinaryData lend(struct bytes in, size_t len)
+{
+	return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)in.data};
+}
+
+static bool batch_bytes(struct bytes *in, ProtobufCBinaryData *out)
+{
+	size_t len;
+
+	if (!varint_get(in, &len) || len > in->len)
+		return false;
+	*out = lend(*in, len);
+	in->data += len;
+	in->len -= len;
+	return true;
+}
+
+static bool batch_field(unsigned field, struct bytes *in,
+			Synod__Command__Batch *b)
+{
+	uint64_t n = 0;
+
+	switch (field) {
+	case 1:
+		if (!wide_varint_get(in, &n) || n > UINT32_MAX)
+			return false;
+		b->task_id = (uint32_t)n;
+		return true;
+	case 2:
+		return wide_varint_get(in, &b->epoch);
+	case 3:
+		return batch_bytes(in, &b->from);
+	case 4:
+		return batch_bytes(in, &b->to);
+	case 5:
+		return batch_bytes(in, &b->changes);
+	default:
+		if (!wide_varint_get(in, &n))
+			return false;
+		b->time_us = (int64_t)n;
+		return true;
+	}
+}
+
+/* What protobuf-c writes: known fields, ascending, each at most once. */
+static bool batch_lend(struct bytes in, Synod__Command__Batch *b)
+{
+	static const uint8_t wire[] = {
+		[1] = WIRE_VARINT, [2] = WIRE_VARINT, [3] = WIRE_BYTES,
+		[4] = WIRE_BYTES,  [5] = WIRE_BYTES,  [6] = WIRE_VARINT,
+	};
+	unsigned last = 0;
+	size_t len;
+
+	if (in.len == 0 || in.data[0] != TAG_BATCH)
+		return false;
+	in.data++;
+	in.len--;
+	if (!varint_get(&in, &len) || len != in.len)
+		return false;
+	synod__command__batch__init(b);
+	while (in.len) {
+		unsigned tag = in.data[0], field = tag >> 3;
+
+		if (field <= last || field >= sizeof(wire) ||
+		    (tag & 7) != wire[field])
+			return false;
+		in.data++;
+		in.len--;
+		last = field;
+		if (!batch_field(field, &in, b))
+			return false;
+	}
+	return true;
+}
+
+/* -- opening --------------------------------------------------------------- */
+static int body_open(struct bytes payload, struct bytes *body, struct err *e)
+{
 	if (payload.len < COMMAND_ID_BYTES)
 		return err_set(e, ERR_CORRUPT, "no proposal id");
 	struct bytes frame = {payload.data + COMMAND_ID_BYTES,
 			      payload.len - COMMAND_ID_BYTES};
-	int rc = codec_open(CODEC_COMMAND, frame,
-			    LIMIT_ENTRY_BYTES + CODEC_HEADER_BYTES, &body, e);
-	if (rc)
-		return rc;
-	if (append_lend(body, value))
-		return 0;
+	return codec_open(CODEC_COMMAND, frame,
+			  LIMIT_ENTRY_BYTES + CODEC_HEADER_BYTES, body, e);
+}
+
+static int tree_open(struct bytes body, Synod__Command__Command **tree,
+		     struct err *e)
+{
 	ProtobufCMessage *m =
 		codec_unpack(&synod__command__command__descriptor, body, e);
+
 	if (!m)
 		return e ? e->code : ERR_CORRUPT;
-	*command = (Synod__Command__Command *)m;
+	*tree = (Synod__Command__Command *)m;
 	return 0;
+}
+
+int command_open(struct bytes payload, struct bytes *value,
+		 Synod__Command__Command **command, struct err *e)
+{
+	struct bytes body;
+	int rc = body_open(payload, &body, e);
+
+	*command = NULL;
+	if (rc || append_lend(body, value))
+		return rc;
+	return tree_open(body, command, e);
+}
+
+int command_view_open(struct command_view *v, struct bytes payload,
+		      struct err *e)
+{
+	struct bytes body;
+	int rc = body_open(payload, &body, e);
+
+	v->tree = NULL;
+	if (rc)
+		return rc;
+	v->kind = COMMAND_APPEND;
+	if (append_lend(body, &v->value))
+		return 0;
+	v->kind = COMMAND_BATCH;
+	if (batch_lend(body, &v->batch))
+		return 0;
+	rc = tree_open(body, &v->tree, e);
+	if (rc)
+		return rc;
+	v->kind = COMMAND_OTHER;
+	if (v->tree->body_case == SYNOD__COMMAND__COMMAND__BODY_APPEND) {
+		v->kind = COMMAND_APPEND;
+		v->value = (struct bytes){v->tree->append->value.data,
+					  v->tree->append->value.len};
+	}
+	if (v->tree->body_case == SYNOD__COMMAND__COMMAND__BODY_BATCH) {
+		v->kind = COMMAND_BATCH;
+		v->batch = *v->tree->batch;
+	}
+	return 0;
+}
+
+void command_view_clear(struct command_view *v)
+{
+	if (v->tree)
+		synod__command__command__free_unpacked(v->tree, NULL);
+	v->tree = NULL;
 }

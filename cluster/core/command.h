@@ -2,7 +2,8 @@
  * proposer recognises its own entry, see proto/command.proto) and then a
  * sealed Command. Writes and reads an append, the one command that comes in
  * hundreds of thousands a second, without a message tree and without a copy;
- * everything else goes through protobuf-c.
+ * reads a batch, the largest one, without a copy of its changes; everything
+ * else goes through protobuf-c.
  *
  * Pure; any thread; holds no state. */
 #ifndef CLUSTER_CORE_COMMAND_H
@@ -36,5 +37,21 @@ struct blob *command_seal(const Synod__Command__Command *command);
  * when it is no command. */
 int command_open(struct bytes payload, struct bytes *value,
 		 Synod__Command__Command **command, struct err *e);
+
+/* The same for those who want batches, too, without a copy. */
+enum command_kind { COMMAND_APPEND, COMMAND_BATCH, COMMAND_OTHER };
+
+struct command_view {
+	enum command_kind kind;
+	struct bytes value;            /* APPEND: lent by the payload */
+	Synod__Command__Batch batch;   /* BATCH: its bytes likewise */
+	Synod__Command__Command *tree; /* NULL, or what is behind the above */
+};
+
+/* An append or a batch in another encoding than ours (fields in another order,
+ * or there twice) is one all the same. Clear it unless it failed. */
+int command_view_open(struct command_view *v, struct bytes payload,
+		      struct err *e);
+void command_view_clear(struct command_view *v);
 
 #endif
