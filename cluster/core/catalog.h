@@ -16,9 +16,10 @@ struct catalog_table {
 	const Synod__Definition__Sync *sync;
 	uint64_t members; /* connections that take part */
 	uint64_t sources, targets;
-	bool is_two_way;   /* versions are kept: more than one source */
-	bool is_current;   /* false: only the log still names it */
-	uint64_t order_at; /* index of the revision that brought it */
+	bool is_two_way;     /* versions are kept: more than one source */
+	bool is_current;     /* false: only the log still names it */
+	uint64_t order_at;   /* index of the revision that brought it */
+	uint64_t dropped_at; /* likewise, that dropped it; 0: is_current */
 };
 
 struct catalog;
@@ -47,6 +48,9 @@ const Synod__Definition__Sync *catalog_sync_named(const struct catalog *c,
 						  const char *name);
 /* Every table, by id, earlier ones too; NULL behind the last. */
 const struct catalog_table *catalog_at(const struct catalog *c, size_t i);
+
+/* How many of them are not in force. */
+size_t catalog_old_tables(const struct catalog *c);
 
 static inline uint64_t catalog_bit(uint32_t connection_id)
 {

@@ -47,6 +47,11 @@ static inline enum task_kind task_kind(uint32_t id)
 /* "capture", "apply". */
 const char *task_kind_name(enum task_kind kind);
 
+/* "berlin/capture", "stock/paris/apply"; a question mark for what the catalog
+ * does not know. At most cap bytes with the NUL; returns buf. */
+char *task_name(const struct catalog *catalog, uint32_t id, char *buf,
+		size_t cap);
+
 struct task {
 	uint32_t id;
 	uint64_t node_id; /* 0: nobody */
@@ -99,9 +104,16 @@ bool tasks_is_reachable(const struct tasks *t, uint64_t node_id,
 bool tasks_is_paused(const struct tasks *t, uint32_t sync_id,
 		     uint32_t table_id);
 
+/* Every apply task has looked through the log up to here: nothing up to it is
+ * wanted any more, neither entry nor outcome. UINT64_MAX: there is none. */
+uint64_t tasks_low_index(const struct tasks *t);
+
 /* The definition changed: tasks come and go. index: of that entry. */
 void tasks_follow(struct tasks *t, const struct kv *kv,
 		  const struct catalog *catalog, uint64_t index);
+/* The connection is declared otherwise now: every node may try it again. */
+void tasks_forget_reach(struct tasks *t, const struct kv *kv,
+			uint32_t connection_id);
 /* One command; false: refused, nothing changed. */
 bool tasks_take_assign(struct tasks *t, const struct kv *kv, uint64_t index,
 		       const Synod__Command__Assign *c);
