@@ -1,200 +1,56 @@
 #include "cluster/core/control.h"
 
-#include <string.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "base/check.h"
 #include "base/digest.h"
-#include "base/endian.h"
 #include "cluster/core/command.h"
+#include "cluster/core/control_internal.h"
 
 static const struct bytes summary_key = {(const uint8_t *)"s", 1};
-static const struct bytes cluster_key = {(const uint8_t *)"c", 1};
-
-struct bytes control_key(struct control_key *k, char table, uint64_t id)
-{
-	k->data[0] = (uint8_t)table;
-	put_u64_be(k->data + 1, id);
-	return (struct bytes){k->data, sizeof(k->data)};
-}
 
 void control_init(struct control *c)
 {
+	*c = (struct control){0};
+	ledger_init(&c->ledger);
+}
+
+void control_free(struct control *c)
+{
+	catalog_free(c->catalog);
+	tasks_clear(&c->tasks);
+	ledger_free(&c->ledger);
 	*c = (struct control){0};
 }
 
 void control_reset(struct control *c)
 {
 	CHECK(!c->is_dirty); /* a reset between apply and flush loses entries */
+	control_free(c);
 	control_init(c);
 }
 
-/* -- the event log --------------------------------------------------------- */
-static bool text_fits(const char *s, size_t max)
+static void load(struct control *c, const struct kv *kv)
 {
-	return strlen(s) <= max;
+	control_summary(kv, &c->summary);
+	c->floor = control_floor(kv);
+	c->catalog = catalog_load(kv);
+	c->n_old_tables = catalog_old_tables(c->catalog);
+	tasks_load(&c->tasks, kv);
+	c->is_loaded = true;
 }
 
-static bool event_fits(const Synod__Command__Event *event)
+void control_refuse(struct control_turn *t, int code, const char *fmt, ...)
 {
-	return event->type[0] &&
-	       text_fits(event->type, CONTROL_EVENT_TYPE_MAX) &&
-	       text_fits(event->node, LIMIT_NAME_BYTES) &&
-	       text_fits(event->text, CONTROL_EVENT_TEXT_MAX) &&
-	       synod__command__event__get_packed_size(event) <=
-		       LIMIT_EVENT_BYTES;
-}
+	struct err *e = &t->c->refusal;
+	va_list args;
 
-/* At the limit the oldest goes: the log of events is for people who ask what
- * happened lately. */
-static void event_put(struct control *c, const struct kv *kv, uint64_t index,
-		      const Synod__Command__Event *event)
-{
-	uint8_t buf[LIMIT_EVENT_BYTES];
-	struct control_key key, from;
-	struct bytes oldest, value;
-
-	size_t len = synod__command__event__pack(event, buf);
-	kv->put(kv->ctx, control_key(&key, 'e', index),
-		(struct bytes){buf, len});
-	c->summary.n_events_kept++;
-	if (c->summary.n_events_kept <= LIMIT_EVENTS)
-		return;
-	CHECK(kv->seek(kv->ctx, control_key(&from, 'e', 0), false, &oldest,
-		       &value));
-	CHECK(oldest.len == sizeof(key.data));
-	memcpy(key.data, oldest.data, oldest.len); /* the put may move it */
-	kv->del(kv->ctx, (struct bytes){key.data, sizeof(key.data)});
-	c->summary.n_events_kept--;
-}
-
-static unsigned apply_event(struct control *c, const struct kv *kv,
-			    uint64_t index, const Synod__Command__Event *event)
-{
-	if (!event_fits(event)) {
-		c->summary.n_bad++;
-		return 0;
-	}
-	c->summary.n_events++;
-	event_put(c, kv, index, event);
-	return CONTROL_CHANGED_EVENTS;
-}
-
-/* -- members --------------------------------------------------------------- */
-static bool name_is_valid(const char *name)
-{
-	return name[0] && text_fits(name, LIMIT_NAME_BYTES);
-}
-
-static bool is_retired(const struct control_member *m, uint64_t incarnation)
-{
-	for (unsigned i = 0; i < m->n_retired; i++) {
-		if (m->retired[i] == incarnation)
-			return true;
-	}
-	return false;
-}
-
-/* The newest first; at the limit the oldest is forgotten. */
-static void member_retire(struct control_member *m)
-{
-	if (m->n_retired < CONTROL_RETIRED)
-		m->n_retired++;
-	memmove(m->retired + 1, m->retired,
-		(m->n_retired - 1) * sizeof(m->retired[0]));
-	m->retired[0] = m->incarnation;
-}
-
-static void member_put(const struct kv *kv, const struct control_member *m)
-{
-	uint8_t buf[CONTROL_MEMBER_BYTES];
-	struct control_key key;
-	size_t name_len = strlen(m->name), at = 17;
-
-	put_u64(buf, m->incarnation);
-	put_u64(buf + 8, m->index);
-	buf[16] = (uint8_t)m->n_retired;
-	for (unsigned i = 0; i < m->n_retired; i++, at += 8)
-		put_u64(buf + at, m->retired[i]);
-	memcpy(buf + at, m->name, name_len);
-	kv->put(kv->ctx, control_key(&key, 'm', m->id),
-		(struct bytes){buf, at + name_len});
-}
-
-static bool has_room(const struct kv *kv)
-{
-	struct control_member members[CONTROL_MEMBERS];
-
-	return control_members(kv, members, CONTROL_MEMBERS) < CONTROL_MEMBERS;
-}
-
-/* A member's data directory has a name of its own, the incarnation. Another one
- * means that the disk was lost; the old one may never speak again. */
-static unsigned apply_member(struct control *c, const struct kv *kv,
-			     uint64_t index, const Synod__Command__Member *in)
-{
-	struct control_member m = {0};
-	bool is_known = control_member(kv, in->node_id, &m);
-	Synod__Command__Event event;
-
-	synod__command__event__init(&event);
-	if (in->node_id == 0 || in->incarnation == 0 ||
-	    !name_is_valid(in->name) || is_retired(&m, in->incarnation) ||
-	    (!is_known && !has_room(kv))) {
-		c->summary.n_bad++;
-		return 0;
-	}
-	c->summary.n_members++;
-	if (is_known && m.incarnation == in->incarnation)
-		return 0; /* proposed twice: the first one counts */
-	if (is_known)
-		member_retire(&m);
-	m.id = in->node_id;
-	m.incarnation = in->incarnation;
-	m.index = index;
-	memset(m.name, 0, sizeof(m.name));
-	memcpy(m.name, in->name, strlen(in->name));
-	member_put(kv, &m);
-
-	event.type =
-		command_text(is_known ? "member_rebuilt" : "member_joined");
-	event.node = m.name;
-	event.text = command_text(is_known ? "its disk was empty: it is "
-					     "rebuilt from the others"
-					   : "");
-	event.time_us = in->time_us;
-	event_put(c, kv, index, &event);
-	return CONTROL_CHANGED_MEMBERS | CONTROL_CHANGED_EVENTS;
-}
-
-/* -- the cluster ----------------------------------------------------------- */
-/* The first one names the cluster for ever. */
-static unsigned apply_cluster(struct control *c, const struct kv *kv,
-			      uint64_t index, const Synod__Command__Cluster *in)
-{
-	uint8_t buf[CONTROL_CLUSTER_BYTES];
-	Synod__Command__Event event;
-	struct bytes old;
-
-	synod__command__event__init(&event);
-	if (in->cluster_id.len != CONTROL_ID_BYTES ||
-	    !name_is_valid(in->name)) {
-		c->summary.n_bad++;
-		return 0;
-	}
-	c->summary.n_clusters++;
-	if (kv->get(kv->ctx, cluster_key, &old))
-		return 0;
-	size_t len = strlen(in->name);
-	memcpy(buf, in->cluster_id.data, CONTROL_ID_BYTES);
-	put_u64(buf + 16, index);
-	memcpy(buf + 24, in->name, len);
-	kv->put(kv->ctx, cluster_key, (struct bytes){buf, 24 + len});
-
-	event.type = command_text("cluster_founded");
-	event.text = in->name;
-	event.time_us = in->time_us;
-	event_put(c, kv, index, &event);
-	return CONTROL_CHANGED_CLUSTER | CONTROL_CHANGED_EVENTS;
+	t->c->summary.n_bad++;
+	e->code = code;
+	va_start(args, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, args);
+	va_end(args);
 }
 
 /* -- every entry ----------------------------------------------------------- */
@@ -209,66 +65,110 @@ static uint64_t chain(uint64_t digest, const struct control_entry *entry)
 	return digest64_seed(entry->payload.data, entry->payload.len, digest);
 }
 
-static void count_append(struct control *c, size_t len)
+static void take_append(struct control_turn *t, size_t len)
 {
-	c->summary.n_appends++;
-	c->summary.append_bytes += len;
+	t->c->summary.n_appends++;
+	t->c->summary.append_bytes += len;
 }
 
-static unsigned apply_command(struct control *c, const struct kv *kv,
-			      const struct control_entry *entry)
+/* Those of the tasks and of the ledger. */
+static void take_work(struct control_turn *t, const Synod__Command__Command *in)
 {
-	Synod__Command__Command *command;
-	struct bytes value;
-	unsigned changed = 0;
-
-	if (command_open(entry->payload, &value, &command, NULL)) {
-		c->summary.n_bad++;
-		return 0;
-	}
-	if (!command) {
-		count_append(c, value.len);
-		return 0;
-	}
-	switch (command->body_case) {
-	case SYNOD__COMMAND__COMMAND__BODY_APPEND:
-		count_append(c, command->append->value.len);
+	switch (in->body_case) {
+	case SYNOD__COMMAND__COMMAND__BODY_ASSIGN:
+		control_take_assign(t, in->assign);
 		break;
-	case SYNOD__COMMAND__COMMAND__BODY_EVENT:
-		changed = apply_event(c, kv, entry->index, command->event);
+	case SYNOD__COMMAND__COMMAND__BODY_CHECKPOINT:
+		control_take_checkpoint(t, in->checkpoint);
 		break;
-	case SYNOD__COMMAND__COMMAND__BODY_MEMBER:
-		changed = apply_member(c, kv, entry->index, command->member);
+	case SYNOD__COMMAND__COMMAND__BODY_TASK_REPORT:
+		control_take_report(t, in->task_report);
 		break;
-	case SYNOD__COMMAND__COMMAND__BODY_CLUSTER:
-		changed = apply_cluster(c, kv, entry->index, command->cluster);
+	case SYNOD__COMMAND__COMMAND__BODY_REACH:
+		control_take_reach(t, in->reach);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_RESOLVE:
+		control_take_resolve(t, in->resolve);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_DEAD_LETTER:
+		control_take_letter(t, in->dead_letter);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_DIFFERENCE:
+		control_take_difference(t, in->difference);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_LETTERS:
+		control_take_letters(t, in->letters);
 		break;
 	default:
-		c->summary.n_bad++;
+		control_refuse(t, ERR_INVALID, "it is no command");
 		break;
 	}
-	synod__command__command__free_unpacked(command, NULL);
-	return changed;
+}
+
+static void take_other(struct control_turn *t,
+		       const Synod__Command__Command *in)
+{
+	switch (in->body_case) {
+	case SYNOD__COMMAND__COMMAND__BODY_EVENT:
+		control_take_event(t, in->event);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_MEMBER:
+		control_take_member(t, in->member);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_CLUSTER:
+		control_take_cluster(t, in->cluster);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_REVISION:
+		control_take_revision(t, in->revision);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_DRAIN:
+		control_take_drain(t, in->drain);
+		break;
+	case SYNOD__COMMAND__COMMAND__BODY_PAUSE:
+		control_take_pause(t, in->pause);
+		break;
+	default:
+		take_work(t, in);
+		break;
+	}
+}
+
+static void take_command(struct control_turn *t, struct bytes payload)
+{
+	struct command_view v;
+	struct err e = {0};
+
+	if (command_view_open(&v, payload, &e)) {
+		control_refuse(t, e.code, "%s", e.text);
+		return;
+	}
+	if (v.kind == COMMAND_APPEND)
+		take_append(t, v.value.len);
+	else if (v.kind == COMMAND_BATCH)
+		control_take_batch(t, &v.batch);
+	else
+		take_other(t, v.tree);
+	command_view_clear(&v);
 }
 
 unsigned control_apply(struct control *c, const struct kv *kv,
 		       const struct control_entry *entry)
 {
-	unsigned changed = 0;
+	struct control_turn t = {.c = c, .kv = kv, .index = entry->index};
 
-	if (!c->is_loaded) {
-		control_summary(kv, &c->summary);
-		c->is_loaded = true;
-	}
+	if (!c->is_loaded)
+		load(c, kv);
 	CHECK(entry->index == c->summary.applied_index + 1);
 	c->summary.applied_index = entry->index;
 	c->summary.digest = chain(c->summary.digest, entry);
 	c->is_dirty = true;
+	c->has_outcome = false;
+	c->refusal.code = 0;
 	if (entry->type == CONTROL_COMMAND)
-		changed = apply_command(c, kv, entry);
+		take_command(&t, entry->payload);
 	else
 		c->summary.n_others++;
-	return changed;
+	return t.changed;
 }
 
 void control_flush(struct control *c, const struct kv *kv)
@@ -288,5 +188,16 @@ void control_flush(struct control *c, const struct kv *kv)
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		put_u64(buf + 8 * i, fields[i]);
 	kv->put(kv->ctx, summary_key, (struct bytes){buf, sizeof(buf)});
+	ledger_flush(&c->ledger, kv);
 	c->is_dirty = false;
+}
+
+struct bytes control_outcome(struct control *c)
+{
+	return c->has_outcome ? ledger_outcome(&c->ledger) : (struct bytes){0};
+}
+
+const struct err *control_refusal(const struct control *c)
+{
+	return &c->refusal;
 }

@@ -4,7 +4,13 @@
  * I/O but the kv. An entry that is no command it knows is counted and changes
  * nothing else, on every node alike.
  *
- * Keys (integers big-endian) and values (little-endian):
+ * It owns what follows from the entries besides: what is declared (revision.h,
+ * catalog.h), the tasks (tasks.h) and the ledger (ledger.h). All of it stands
+ * in the kv; what is kept in memory mirrors it and is read again after a
+ * control_reset.
+ *
+ * Keys (integers big-endian) and values (little-endian), those of the parts
+ * stand in their headers:
  *   "s"            summary, 88 bytes:
  *                    u64 format 1, u64 applied index, u64 digest, u64 appends,
  *                    u64 bytes appended, u64 events, u64 members, u64 clusters,
@@ -13,6 +19,7 @@
  *   "m" u64 id     member: u64 incarnation, u64 index, u8 n_retired,
  *                    n_retired times u64, name
  *   "e" u64 index  event: a packed synod.command.Event
+ *   "f"            floor: u64 index, see control_floor
  *
  * The digest chains every applied entry: d' = XXH3(payload, seed XXH3(index,
  * term, type as three u64, seed d)). Equal digests at one index mean equal
@@ -25,9 +32,16 @@
 
 #include "base/err.h"
 #include "base/kv.h"
+#include "cluster/core/catalog.h"
+#include "cluster/core/ledger.h"
+#include "cluster/core/tasks.h"
 #include "proto/limits.h"
 
 enum {
+	/* Entries that are kept decided behind the slowest apply task: a target
+	 * that lost its last transactions (a power cut, fsync off) finds them.
+	 */
+	CONTROL_SLACK = 4096,
 	CONTROL_ID_BYTES = 16,
 	/* Incarnations of a member that were replaced, newest first. A
 	 * directory with one of them has missed what the node did since: it is
@@ -63,6 +77,14 @@ struct control_summary {
 
 struct control {
 	struct control_summary summary;
+	struct catalog
+		*catalog; /* of the definition in force; NULL: not read */
+	struct tasks tasks;
+	struct ledger ledger;
+	uint64_t floor;
+	size_t n_old_tables;
+	struct err refusal; /* of the last entry; code 0: it was not refused */
+	bool has_outcome;   /* the last entry was the ledger's */
 	bool is_loaded, is_dirty;
 };
 
@@ -70,10 +92,18 @@ struct control {
 enum control_change {
 	CONTROL_CHANGED_MEMBERS = 1,
 	CONTROL_CHANGED_CLUSTER = 2,
-	CONTROL_CHANGED_EVENTS = 4
+	CONTROL_CHANGED_EVENTS = 4,
+	CONTROL_CHANGED_DEFINITION = 8, /* or which dropped tables are known */
+	/* Who shall run what: assignments, tasks that come and go, pauses,
+	 * drains, what is reachable. */
+	CONTROL_CHANGED_TASKS = 16,
+	CONTROL_CHANGED_PROGRESS = 32, /* checkpoints and reports of tasks */
+	CONTROL_CHANGED_LEDGER = 64,   /* positions, conflicts, dead letters */
+	CONTROL_CHANGED_ALL = 127
 };
 
 void control_init(struct control *c);
+void control_free(struct control *c);
 /* The kv was replaced: read it again. */
 void control_reset(struct control *c);
 
@@ -84,7 +114,20 @@ unsigned control_apply(struct control *c, const struct kv *kv,
 /* Before the transaction commits. */
 void control_flush(struct control *c, const struct kv *kv);
 
+/* What the ledger decided about the last entry: an outcome as by outcome.h,
+ * empty when there are no exceptions and when the entry was none of the
+ * ledger's. Valid until the next entry. */
+struct bytes control_outcome(struct control *c);
+/* Why the last entry was refused, for whoever proposed it; code 0: it was not.
+ * Valid until the next entry. */
+const struct err *control_refusal(const struct control *c);
+
 /* -- readers: any kv with a flushed state ---------------------------------- */
+/* Of entries up to here outcomes are forgotten: an apply task that would have
+ * to begin at or before it must not (it would write what had lost). Every task
+ * that goes by its target's checkpoint or its hint begins behind it. */
+uint64_t control_floor(const struct kv *kv);
+
 struct control_cluster {
 	uint8_t id[CONTROL_ID_BYTES];
 	uint64_t index;
@@ -119,19 +162,5 @@ size_t control_members(const struct kv *kv, struct control_member *out,
 /* Events behind an index, oldest first; returns how many. */
 size_t control_events(const struct kv *kv, uint64_t after_index,
 		      struct control_event *out, size_t max);
-
-/* -- between the files of this machine ------------------------------------- */
-enum {
-	CONTROL_FORMAT = 1,
-	CONTROL_SUMMARY_BYTES = 88,
-	CONTROL_CLUSTER_BYTES = 24 + LIMIT_NAME_BYTES,
-	CONTROL_MEMBER_BYTES = 17 + 8 * CONTROL_RETIRED + LIMIT_NAME_BYTES,
-};
-
-/* A key of a table: its letter and a number. */
-struct control_key {
-	uint8_t data[9];
-};
-struct bytes control_key(struct control_key *k, char table, uint64_t id);
 
 #endif

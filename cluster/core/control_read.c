@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "base/endian.h"
+#include "cluster/core/control_internal.h"
 #include "proto/command.pb-c.h"
 
 /* What is read here was written by control.c and checked by the store: another
@@ -39,6 +39,16 @@ void control_summary(const struct kv *kv, struct control_summary *out)
 	out->n_events_kept = get_u64(v.data + 80);
 }
 
+uint64_t control_floor(const struct kv *kv)
+{
+	struct bytes v;
+
+	if (!kv->get(kv->ctx, (struct bytes){(const uint8_t *)"f", 1}, &v))
+		return 0;
+	CHECK(v.len == sizeof(uint64_t));
+	return get_u64(v.data);
+}
+
 bool control_cluster(const struct kv *kv, struct control_cluster *out)
 {
 	struct bytes v;
@@ -71,10 +81,10 @@ static void member_read(uint64_t id, struct bytes v, struct control_member *out)
 bool control_member(const struct kv *kv, uint64_t id,
 		    struct control_member *out)
 {
-	struct control_key key;
+	struct key key = key_of_u64('m', id);
 	struct bytes v;
 
-	if (!kv->get(kv->ctx, control_key(&key, 'm', id), &v))
+	if (!kv->get(kv->ctx, key_bytes(&key), &v))
 		return false;
 	member_read(id, v, out);
 	return true;
@@ -84,13 +94,12 @@ bool control_member(const struct kv *kv, uint64_t id,
 static bool table_next(const struct kv *kv, char table, bool after,
 		       uint64_t *id, struct bytes *value)
 {
-	struct control_key key;
+	struct key key = key_of_u64(table, *id);
 	struct bytes found;
 
-	if (!kv->seek(kv->ctx, control_key(&key, table, *id), after, &found,
-		      value))
+	if (!kv->seek(kv->ctx, key_bytes(&key), after, &found, value))
 		return false;
-	if (found.len != sizeof(key.data) || found.data[0] != (uint8_t)table)
+	if (found.len != CONTROL_TABLE_KEY || found.data[0] != (uint8_t)table)
 		return false; /* the next table begins */
 	*id = get_u64_be(found.data + 1);
 	return true;
