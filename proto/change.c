@@ -53,9 +53,7 @@ static bool is_told(const struct value *v)
 	return v->state == VALUE_SET || v->state == VALUE_NULL;
 }
 
-/* Everything but the old key comes from one place. */
-static void put_change(struct value_buf *buf, const struct change *c,
-		       const struct value *values)
+static void put_change(struct value_buf *buf, const struct change_row *c)
 {
 	uint8_t op = (uint8_t)c->op;
 
@@ -71,35 +69,22 @@ static void put_change(struct value_buf *buf, const struct change *c,
 		value_buf_bytes(buf, c->old_key);
 	value_buf_varint(buf, c->n_values);
 	for (uint32_t i = 0; i < c->n_values; i++) {
-		CHECK(!is_whole(c->op) || is_told(&values[i]));
-		value_write(buf, &values[i]);
+		CHECK(!is_whole(c->op) || is_told(&c->values[i]));
+		value_write(buf, &c->values[i]);
 	}
 }
 
-void change_add(struct change_writer *w, enum change_op op, uint32_t table_id,
-		struct bytes key, struct bytes old_key,
-		const struct value *values, uint32_t n)
+void change_add(struct change_writer *w, const struct change_row *row)
 {
-	struct change c = {.op = op,
-			   .table_id = table_id,
-			   .key = key,
-			   .old_key = old_key,
-			   .n_values = n};
-
 	CHECK(w->is_open);
-	put_change(&w->txn, &c, values);
+	put_change(&w->txn, row);
 	w->n_txn_changes++;
 	w->n_changes++;
 }
 
-void change_encode(struct value_buf *buf, enum change_op op, uint32_t table_id,
-		   struct bytes key, const struct value *values, uint32_t n)
+void change_encode(struct value_buf *buf, const struct change_row *row)
 {
-	struct change c = {
-		.op = op, .table_id = table_id, .key = key, .n_values = n};
-
-	CHECK(op != CHANGE_MOVE); /* it has an old key */
-	put_change(buf, &c, values);
+	put_change(buf, row);
 }
 
 void change_key(struct value_buf *buf, const struct value *key_values,

@@ -52,6 +52,16 @@ struct change {
 };
 
 /* -- writing: what a capture builds ---------------------------------------- */
+/* One change that is to be written; all of it is borrowed for the call. */
+struct change_row {
+	enum change_op op;
+	uint32_t table_id;
+	struct bytes key;           /* made with change_key */
+	struct bytes old_key;       /* only for CHANGE_MOVE */
+	const struct value *values; /* n_values; may be NULL when it is 0 */
+	uint32_t n_values;
+};
+
 /* Transactions in one buffer. */
 struct change_writer {
 	struct value_buf buf;
@@ -69,11 +79,8 @@ void change_writer_clear(struct change_writer *w);
 /* stamp_us: when the source committed, wall clock. LOCAL or LOAD. */
 void change_begin(struct change_writer *w, enum txn_kind kind,
 		  int64_t stamp_us);
-/* Within a transaction. values: n of them, may be NULL when n is 0. key and
- * old_key are encoded with change_key; old_key only for CHANGE_MOVE. */
-void change_add(struct change_writer *w, enum change_op op, uint32_t table_id,
-		struct bytes key, struct bytes old_key,
-		const struct value *values, uint32_t n);
+/* Within a transaction. */
+void change_add(struct change_writer *w, const struct change_row *row);
 /* A transaction without changes leaves nothing behind. */
 void change_end(struct change_writer *w);
 /* Forget the open transaction. */
@@ -89,8 +96,7 @@ void change_echo(struct change_writer *w, uint32_t task_id,
 /* Bytes so far, with the open transaction. */
 size_t change_writer_bytes(const struct change_writer *w);
 /* One change alone, as in DeadLetter.change; it is appended to buf. */
-void change_encode(struct value_buf *buf, enum change_op op, uint32_t table_id,
-		   struct bytes key, const struct value *values, uint32_t n);
+void change_encode(struct value_buf *buf, const struct change_row *row);
 /* The key of a row: the encoded values of its key fields, appended to buf. */
 void change_key(struct value_buf *buf, const struct value *key_values,
 		uint32_t n);

@@ -108,17 +108,16 @@ static int read_head(struct delivery_reader *r)
 }
 
 int delivery_begin(struct delivery_reader *r, const struct catalog *catalog,
-		   uint32_t connection_id, uint32_t source_id,
-		   struct bytes changes, struct bytes outcome)
+		   const struct delivery_source *source)
 {
-	CHECK(connection_id <= CATALOG_CONNECTIONS);
+	CHECK(source->connection_id <= CATALOG_CONNECTIONS);
 	*r = (struct delivery_reader){
 		.catalog = catalog,
-		.connection_id = connection_id,
-		.source_id = source_id,
-		.exceptions = value_reader(outcome),
+		.connection_id = source->connection_id,
+		.source_id = source->source_id,
+		.exceptions = value_reader(source->outcome),
 	};
-	change_reader_init(&r->changes, changes);
+	change_reader_init(&r->changes, source->changes);
 	return read_head(r);
 }
 

@@ -35,8 +35,8 @@ void outcome_writer_free(struct outcome_writer *w);
  */
 struct delivery {
 	uint32_t ordinal;
-	uint32_t
-		txn; /* number of the source transaction in the entry, from 0 */
+	uint32_t txn; /* number of the source's transaction in the entry, from
+			 0; echoes are not counted */
 	int64_t stamp_us;
 	struct change change;
 	const struct catalog_table *table;
@@ -45,9 +45,11 @@ struct delivery {
 struct delivery_reader {
 	const struct catalog *catalog;
 	uint32_t connection_id;
+	/* Behind the last delivery: the last transaction of the entry.
+	 * TXN_PART: it goes on in the next batch of the task. */
+	struct change_txn at;
 	/* The rest is its own. */
 	struct change_reader changes;
-	struct change_txn at;
 	struct value_reader exceptions;
 	uint32_t source_id, txn, n_exceptions;
 	bool is_void, has_next;
@@ -58,11 +60,17 @@ struct delivery_reader {
 	bool has_own;
 };
 
-/* changes: Batch.changes of the entry, empty for other commands; source_id: the
- * connection of the batch's task. ERR_CORRUPT when the outcome is none. */
+/* An entry as the deliveries are read from it. Borrowed for as long as the
+ * reader is used. */
+struct delivery_source {
+	uint32_t connection_id; /* for whom */
+	uint32_t source_id;     /* the connection of the batch's task */
+	struct bytes changes;   /* Batch.changes; empty for other commands */
+	struct bytes outcome;
+};
+/* ERR_CORRUPT when the outcome is none. */
 int delivery_begin(struct delivery_reader *r, const struct catalog *catalog,
-		   uint32_t connection_id, uint32_t source_id,
-		   struct bytes changes, struct bytes outcome);
+		   const struct delivery_source *source);
 /* 1: one more; 0: that was all; ERR_CORRUPT. Tables that the catalog does not
  * know are passed over. */
 int delivery_next(struct delivery_reader *r, struct delivery *out);
