@@ -18,7 +18,9 @@
 
 #include "base/err.h"
 
-enum { ENV_DBI_MAX = 2, ENV_READERS_MAX = 512 };
+/* Readers at a time: more than LIMIT_TASKS of proto/limits.h, each of which has
+ * a thread that reads. */
+enum { ENV_DBI_MAX = 2, ENV_READERS_MAX = 2048 };
 /* Fill of the quota at which env_is_full() says so; see log.h. */
 enum { ENV_FULL_PERCENT = 90 };
 #define ENV_SLACK_BYTES ((size_t)64 << 20)

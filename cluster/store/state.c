@@ -12,6 +12,11 @@
 
 static const char EVENT[] = "state_write_failed";
 
+/* Of one step between two calls of the hook, besides STATE_STEP_RECORDS. */
+#define STEP_BYTES (STATE_COMMIT_BYTES / 16)
+/* A commit that is due waits for entries that are there, but not longer. */
+enum { LATE_US = 3 * STATE_GATHER_US };
+
 static int create(MDB_txn *txn, const MDB_dbi *dbi, struct err *e)
 {
 	int rc = state_point_write(txn, dbi[STATE_DBI_META],
@@ -39,16 +44,31 @@ static int64_t now_us(void)
 
 /* -- one transaction --------------------------------------------------- */
 
-struct batch {
-	MDB_txn *txn;
-	struct state_kv kv;
-	struct state_point point; /* what it will stand at; owns conf */
-	size_t n_records, bytes;
-};
-
-static void apply_entry(struct state_store *s, struct batch *b,
-			const struct kv *kv, const struct log_entry *entry)
+static void batch_begin(struct state_store *s)
 {
+	struct state_batch *b = &s->batch;
+	/* Only this thread replaces the point; it may read it unlocked. */
+	*b = (struct state_batch){.point = s->point,
+				  .due_us = now_us() + STATE_GATHER_US};
+	if (b->point.conf)
+		blob_ref(b->point.conf);
+	int rc = mdb_txn_begin(s->env.mdb, NULL, 0, &b->txn);
+	if (rc)
+		env_stop_rc(EVENT, rc, "begin");
+	state_kv_init(&b->kv, b->txn, s->env.dbi[STATE_DBI_KV], s->path);
+	b->kv.is_writable = true;
+}
+
+/* The last applied entry, durable or not. */
+static uint64_t applied_index(const struct state_store *s)
+{
+	return s->batch.txn ? s->batch.point.index : s->point.index;
+}
+
+static void apply_entry(struct state_store *s, const struct kv *kv,
+			const struct log_entry *entry)
+{
+	struct state_batch *b = &s->batch;
 	CHECK(entry->index == b->point.index + 1);
 	s->cfg.machine.apply(s->cfg.machine.ctx, kv, entry);
 	b->point.index = entry->index;
@@ -62,19 +82,29 @@ static void apply_entry(struct state_store *s, struct batch *b,
 	b->bytes += entry->len;
 }
 
-static void apply_entries(struct state_store *s, struct batch *b,
-			  const struct kv *kv, uint64_t target)
+static bool batch_is_full(const struct state_batch *b)
 {
+	return b->n_records >= STATE_COMMIT_RECORDS ||
+	       b->bytes >= STATE_COMMIT_BYTES;
+}
+
+/* A part of what is there: whoever waits for a decision need not wait for all
+ * that was committed behind it. */
+static void apply_step(struct state_store *s, uint64_t target)
+{
+	struct state_batch *b = &s->batch;
+	struct kv kv = state_kv_of(&b->kv);
+	size_t n = b->n_records, bytes = b->bytes;
 	struct log_reader reader;
 	struct err e = {0};
 	int rc = log_read_begin(s->cfg.log, &reader, &e);
-	while (!rc && b->point.index < target &&
-	       b->n_records < STATE_COMMIT_RECORDS &&
-	       b->bytes < STATE_COMMIT_BYTES) {
+	while (!rc && b->point.index < target && !batch_is_full(b) &&
+	       b->n_records - n < STATE_STEP_RECORDS &&
+	       b->bytes - bytes < STEP_BYTES) {
 		struct log_entry entry;
 		rc = log_read(&reader, b->point.index + 1, &entry, &e);
 		if (!rc)
-			apply_entry(s, b, kv, &entry);
+			apply_entry(s, &kv, &entry);
 	}
 	/* It is committed: not to have it whole is damage, whatever the code.
 	 */
@@ -84,20 +114,8 @@ static void apply_entries(struct state_store *s, struct batch *b,
 			 "the node is rebuilt from its peers",
 			 e.text);
 	log_read_end(&reader);
-}
-
-static void commit(struct state_store *s, struct batch *b)
-{
-	state_kv_clear(&b->kv);
-	int rc = state_point_write(b->txn, s->env.dbi[STATE_DBI_META],
-				   &b->point);
-	if (rc)
-		env_stop_rc(EVENT, rc, "write point");
-	env_measure(&s->env, b->txn);
-	rc = mdb_txn_commit(b->txn);
-	if (rc)
-		env_stop_rc(EVENT, rc, "commit");
-	env_reserve(&s->env, now_us());
+	if (s->cfg.machine.applied)
+		s->cfg.machine.applied(s->cfg.machine.ctx, b->point.index);
 }
 
 static void publish(struct state_store *s, const struct state_point *point)
@@ -125,26 +143,28 @@ static void tell(struct state_store *s, uint64_t index)
 		free(a);
 }
 
-static void apply_batch(struct state_store *s, uint64_t target)
+static void batch_commit(struct state_store *s)
 {
-	struct batch b = {0};
-	/* Only this thread replaces the point; it may read it unlocked. */
-	b.point = s->point;
-	if (b.point.conf)
-		blob_ref(b.point.conf);
-	int rc = mdb_txn_begin(s->env.mdb, NULL, 0, &b.txn);
-	if (rc)
-		env_stop_rc(EVENT, rc, "begin");
-	state_kv_init(&b.kv, b.txn, s->env.dbi[STATE_DBI_KV], s->path);
-	b.kv.is_writable = true;
-	struct kv kv = state_kv_of(&b.kv);
-	apply_entries(s, &b, &kv, target);
+	struct state_batch *b = &s->batch;
+	struct kv kv = state_kv_of(&b->kv);
 	if (s->cfg.machine.flush)
 		s->cfg.machine.flush(s->cfg.machine.ctx, &kv);
-	commit(s, &b);
-	uint64_t index = b.point.index;
-	publish(s, &b.point);
-	tell(s, index);
+	state_kv_clear(&b->kv);
+	int rc = state_point_write(b->txn, s->env.dbi[STATE_DBI_META],
+				   &b->point);
+	if (rc)
+		env_stop_rc(EVENT, rc, "write point");
+	env_measure(&s->env, b->txn);
+	rc = mdb_txn_commit(b->txn);
+	if (rc)
+		env_stop_rc(EVENT, rc, "commit");
+	env_reserve(&s->env, now_us());
+	struct state_point point = b->point;
+	*b = (struct state_batch){0};
+	/* From here on the owner may find the thread idle: what follows touches
+	 * neither the environment nor the batch. */
+	publish(s, &point);
+	tell(s, point.index);
 }
 
 /* -- the thread -------------------------------------------------------- */
@@ -170,35 +190,62 @@ static void wait_for_room(struct state_store *s)
 	s->is_full = env_is_full(&s->env);
 }
 
-/* The index to apply to, or 0 at the end. */
-static uint64_t wait_for_work(struct state_store *s)
+/* Enough has gathered, or for long enough. What is there already is applied
+ * first, one commit for all, as long as that takes no longer than a few. */
+static bool is_due(const struct state_store *s)
 {
-	int64_t due_us = s->last_commit_us + STATE_GATHER_US;
+	const struct state_batch *b = &s->batch;
+	if (!b->txn)
+		return false;
+	int64_t late_us = now_us() - b->due_us;
+	if (batch_is_full(b) || late_us >= LATE_US)
+		return true;
+	return s->target == b->point.index &&
+	       (b->n_records >= STATE_COMMIT_RECORDS / 4 ||
+		b->bytes >= STATE_COMMIT_BYTES / 4 || late_us >= 0);
+}
+
+enum work { WORK_END, WORK_APPLY, WORK_COMMIT };
+
+static enum work wait_for_work(struct state_store *s, uint64_t *target)
+{
+	enum work work = WORK_APPLY;
 	pthread_mutex_lock(&s->lock);
-	while (!s->is_closing && s->target <= s->point.index) {
-		s->wake_at = s->point.index + 1;
-		if (s->is_short)
+	while (!s->is_closing && s->target <= applied_index(s) && !is_due(s)) {
+		s->wake_at = applied_index(s) + 1;
+		if (s->batch.txn)
+			wait_until(s, s->batch.due_us);
+		else if (s->is_short)
 			wait_for_room(s);
 		else
 			pthread_cond_wait(&s->wake, &s->lock);
 	}
-	/* Something is there. Let it gather: one commit for all. */
-	uint64_t enough = s->point.index + STATE_COMMIT_RECORDS / 4;
-	s->wake_at = enough;
-	while (!s->is_closing && s->target < enough && now_us() < due_us)
-		wait_until(s, due_us);
-	uint64_t target = s->is_closing ? 0 : s->target;
+	/* Awake: nobody needs to call. */
+	s->wake_at = UINT64_MAX;
+	if (s->is_closing)
+		work = WORK_END;
+	else if (is_due(s))
+		work = WORK_COMMIT;
+	*target = s->target;
 	pthread_mutex_unlock(&s->lock);
-	return target;
+	return work;
 }
 
 static void *state_main(void *ctx)
 {
 	struct state_store *s = ctx;
-	for (uint64_t target; (target = wait_for_work(s));) {
-		apply_batch(s, target);
-		s->last_commit_us = now_us();
+	enum work work;
+	for (uint64_t target; (work = wait_for_work(s, &target));) {
+		if (work == WORK_COMMIT) {
+			batch_commit(s);
+			continue;
+		}
+		if (!s->batch.txn)
+			batch_begin(s);
+		apply_step(s, target);
 	}
+	if (s->batch.txn)
+		batch_commit(s);
 	return NULL;
 }
 
@@ -212,6 +259,14 @@ static void init_sync(struct state_store *s)
 	CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
 	CHECK(pthread_cond_init(&s->wake, &attr) == 0);
 	pthread_condattr_destroy(&attr);
+	/* An install must not wait for ever because someone always reads. */
+	pthread_rwlockattr_t prefer;
+	CHECK(pthread_rwlockattr_init(&prefer) == 0);
+	CHECK(pthread_rwlockattr_setkind_np(
+		      &prefer, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) ==
+	      0);
+	CHECK(pthread_rwlock_init(&s->readers, &prefer) == 0);
+	pthread_rwlockattr_destroy(&prefer);
 }
 
 int state_load(struct state_store *s, struct err *e)
@@ -263,6 +318,7 @@ void state_close(struct state_store *s)
 	thread_join(&s->thread);
 	env_close(&s->env);
 	blob_unref(s->point.conf);
+	pthread_rwlock_destroy(&s->readers);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -291,6 +347,7 @@ void state_read(struct state_store *s, void (*fn)(const struct kv *, void *),
 		void *ctx)
 {
 	MDB_txn *txn;
+	pthread_rwlock_rdlock(&s->readers);
 	int rc = mdb_txn_begin(s->env.mdb, NULL, MDB_RDONLY, &txn);
 	if (rc)
 		env_stop_rc("state_read_failed", rc, s->path);
@@ -300,6 +357,7 @@ void state_read(struct state_store *s, void (*fn)(const struct kv *, void *),
 	fn(&kv, ctx);
 	state_kv_clear(&k);
 	mdb_txn_abort(txn);
+	pthread_rwlock_unlock(&s->readers);
 }
 
 void state_point(struct state_store *s, struct state_point *out)

@@ -149,7 +149,9 @@ static int copy(struct state_store *s, const char *path, struct err *e)
 int state_image_write(struct state_store *s, const char *path,
 		      struct state_point *point, struct err *e)
 {
+	pthread_rwlock_rdlock(&s->readers);
 	int rc = copy(s, path, e);
+	pthread_rwlock_unlock(&s->readers);
 	/* The copy took its own read transaction: only it knows its point. A
 	 * rotten value must not reach a node that is to be rebuilt by it. */
 	if (!rc)

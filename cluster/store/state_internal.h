@@ -26,6 +26,26 @@
 
 enum { STATE_DBI_KV, STATE_DBI_META, STATE_FORMAT = 1, STATE_CHECK_BYTES = 8 };
 
+/* One transaction as a kv. Any thread, one at a time. */
+struct state_kv {
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	MDB_cursor *cursor; /* opened by the first seek */
+	bool is_writable;
+	const char *path;
+	uint8_t *scratch;
+	size_t scratch_bytes;
+};
+
+/* What was applied since the last commit. */
+struct state_batch {
+	MDB_txn *txn; /* NULL: nothing */
+	struct state_kv kv;
+	struct state_point point; /* what it will stand at; owns conf */
+	size_t n_records, bytes;
+	int64_t due_us; /* when it should be committed */
+};
+
 struct state_store {
 	struct state_config cfg;
 	char path[FILE_PATH_MAX];
@@ -43,18 +63,11 @@ struct state_store {
 
 	/* -- the thread's own; the owner's while the thread is idle -- */
 	struct env env;
-	int64_t last_commit_us;
-};
+	struct state_batch batch;
 
-/* One transaction as a kv. Any thread, one at a time. */
-struct state_kv {
-	MDB_txn *txn;
-	MDB_dbi dbi;
-	MDB_cursor *cursor; /* opened by the first seek */
-	bool is_writable;
-	const char *path;
-	uint8_t *scratch;
-	size_t scratch_bytes;
+	/* Held by who reads; an install, which replaces env.mdb, excludes them.
+	 */
+	pthread_rwlock_t readers;
 };
 
 void state_kv_init(struct state_kv *k, MDB_txn *txn, MDB_dbi dbi,

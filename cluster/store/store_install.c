@@ -224,11 +224,15 @@ static int dir_of_state(char *buf, const struct state_store *s, struct err *e)
 static int replace_state(struct state_store *s, const char *dir, struct err *e)
 {
 	struct env_config cfg = state_env_config(s->path, s->env.quota_bytes);
+	pthread_rwlock_wrlock(&s->readers);
 	env_close(&s->env);
 	int rc = install_swap(dir, e);
 	if (!rc)
 		rc = env_open(&s->env, &cfg, e);
-	return rc ? rc : state_load(s, e);
+	if (!rc)
+		rc = state_load(s, e);
+	pthread_rwlock_unlock(&s->readers);
+	return rc;
 }
 
 int state_image_install(struct state_store *s, const char *path, uint64_t index,
@@ -239,8 +243,9 @@ int state_image_install(struct state_store *s, const char *path, uint64_t index,
 	if (!e)
 		e = &local;
 	pthread_mutex_lock(&s->lock);
-	/* The thread sleeps and stays asleep: only the owner wakes it. Nor does
-	 * it look for room in an environment that is being replaced. */
+	/* The thread sleeps and stays asleep, with no transaction open: all is
+	 * durable, and only the owner wakes it. Nor does it look for room in an
+	 * environment that is being replaced. */
 	CHECK(s->target == s->point.index);
 	s->is_short = false;
 	pthread_mutex_unlock(&s->lock);

@@ -60,8 +60,10 @@ static void chain_committed(void *ctx, uint64_t index)
 
 static struct state_machine chain_machine(struct chain *c)
 {
-	return (struct state_machine){c, chain_apply, chain_flush,
-				      chain_committed};
+	return (struct state_machine){.ctx = c,
+				      .apply = chain_apply,
+				      .flush = chain_flush,
+				      .committed = chain_committed};
 }
 
 static void chain_read(const struct kv *kv, void *ctx)
