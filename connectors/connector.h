@@ -158,6 +158,7 @@ struct connector_option {
 	const char *doc;
 	const char *preset; /* NULL: none */
 	bool is_required, is_secret, is_number;
+	bool is_path;             /* of a file; relative to base_dir */
 	const char *const *words; /* allowed values; NULL: any */
 };
 

@@ -339,7 +339,8 @@ static const struct config_field *find_field(const struct config_field *fields,
 					     const char *name, size_t len)
 {
 	for (const struct config_field *f = fields; f->name; f++)
-		if (len > 0 && strlen(f->name) == len &&
+		if (len > 0 && f->kind != FIELD_OTHERS &&
+		    strlen(f->name) == len &&
 		    memcmp(f->name, name, len) == 0)
 			return f;
 	return NULL;
