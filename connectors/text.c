@@ -1,5 +1,6 @@
 #include "connectors/text.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -162,8 +163,11 @@ static void write_float(struct value_buf *buf, double d, bool is_f32)
 		value_buf_put(buf, word, strlen(word));
 		return;
 	}
-	for (int digits = is_f32 ? 6 : 15; digits <= (is_f32 ? 9 : 17);
-	     digits++) {
+	/* So many digits are always kept; a denormal number keeps fewer. */
+	int digits = is_f32 ? FLT_DIG : DBL_DIG;
+	if (fabs(d) < (is_f32 ? (double)FLT_MIN : DBL_MIN))
+		digits = 1;
+	for (; digits <= (is_f32 ? 9 : 17); digits++) {
 		snprintf(text, sizeof text, "%.*g", digits, d);
 		if (is_f32 ? (double)strtof(text, NULL) == d
 			   : strtod(text, NULL) == d)

@@ -24,13 +24,17 @@ static bool is_infinite(struct bytes text, int64_t *out)
 }
 
 /* -- reading --------------------------------------------------------------- */
+/* Two digits; more may follow, as in +0530. */
 static bool scan_two(struct text_scan *s, int *out)
 {
-	int64_t n;
-
-	if (!text_scan_number(s, 2, 2, &n))
+	if (s->left < 2)
 		return false;
-	*out = (int)n;
+	int tens = s->at[0] - '0', ones = s->at[1] - '0';
+	if (tens < 0 || tens > 9 || ones < 0 || ones > 9)
+		return false;
+	s->at += 2;
+	s->left -= 2;
+	*out = tens * 10 + ones;
 	return true;
 }
 
