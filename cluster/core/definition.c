@@ -68,6 +68,14 @@ static int check_connections(struct check *k)
 				       "connection %s: id %" PRIu32
 				       " is out of range or taken",
 				       c->name, c->id);
+		const Synod__Definition__Connection *old =
+			catalog_connection(k->before, c->id);
+		/* Positions and checkpoints are kept by id. */
+		if (old && strcmp(old->name, c->name) != 0)
+			return err_set(k->e, ERR_INVALID,
+				       "connection %s: id %" PRIu32
+				       " is that of %s until that one is gone",
+				       c->name, c->id, old->name);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(d->connections[j]->name, c->name) == 0)
 				return err_set(k->e, ERR_INVALID,
@@ -321,7 +329,7 @@ int definition_check(const struct catalog *before,
 
 	if (!rc && d->n_syncs > LIMIT_SYNCS)
 		rc = err_set(e, ERR_LIMIT, "more than %d syncs", LIMIT_SYNCS);
-	if (!rc &&
+	if (!rc && old &&
 	    (d->next_sync_id < k.sync_from || d->next_table_id < k.table_from))
 		rc = err_set(e, ERR_INVALID, "ids would be used again");
 	for (size_t i = 0; i < d->n_syncs && !rc; i++)

@@ -13,7 +13,8 @@
 /* May d follow the definition of that catalog (which may be empty)? 0, or
  * ERR_INVALID or ERR_LIMIT and the reason.
  *
- * Ids are in range and unique. A sync or table is either in force already, or
+ * Ids are in range and unique. That of a connection in force stays its own as
+ * long as it is there: positions are kept by it. A sync or table is either in force already, or
  * its id is new: at or above the old next_sync_id or next_table_id and below
  * the new one. A table in force stays in its sync and has, byte for byte, the
  * same fields and sides: what a table id means never changes, because the log
