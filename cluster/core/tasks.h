@@ -9,7 +9,7 @@
  * do not run.
  *
  * Keys: "t" u32 task, "h" u64 node u32 connection (Reach), "n" u64 node
- * (Drain), "z" u32 sync u32 table (Pause), see tasks.c for the values.
+ * (Drain), "z" u32 sync u32 table (Pause), values: tasks.c, tasks_obstacle.c.
  * Kept in memory between entries, written through at once. Pure. */
 #ifndef CLUSTER_CORE_TASKS_H
 #define CLUSTER_CORE_TASKS_H
