@@ -266,6 +266,8 @@ int change_next_txn(struct change_reader *r, struct change_txn *out)
 	} else if (t.kind > 0 && t.kind < TXN__N) {
 		t.stamp_us = value_read_zigzag(&r->in);
 		t.n_changes = read_u32(&r->in);
+		/* Nobody writes a transaction without changes. */
+		r->in.is_bad |= t.n_changes == 0;
 	} else {
 		r->in.is_bad = true;
 	}

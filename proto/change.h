@@ -4,7 +4,7 @@
  *
  *   transaction  u8 kind, then
  *     TXN_LOCAL, TXN_LOAD, TXN_PART  zigzag stamp_us, varint n_changes, and
- *                                    the changes
+ *                                    the changes, at least one
  *     TXN_ECHO                       varint apply task id, varint applied index
  *   A transaction too large for one entry is cut: parts (TXN_PART), each the
  *   last of its entry, and the rest as TXN_LOCAL, first in the next batch of

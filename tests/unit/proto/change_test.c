@@ -307,6 +307,7 @@ static void test_change_refuses_what_is_no_change(void **state)
 	       ((uint8_t[]){1, 0, 1, CHANGE_DELETE, 0x80, 0x80, 0x80, 0x80,
 			    0x10, 1, 2, 0}),
 	       12);
+	refuse("no changes", ((uint8_t[]){1, 0, 0}), 3);
 	refuse("2^32 - 1 changes",
 	       ((uint8_t[]){1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f}), 7);
 }
