@@ -33,9 +33,10 @@ enum value_type {
 	VALUE_F64,
 	VALUE_TEXT, /* UTF-8 */
 	VALUE_BYTES,
-	VALUE_DATE,      /* days since 1970-01-01; INT64_MIN/MAX: infinite */
-	VALUE_TIME,      /* microseconds since midnight, may exceed a day */
-	VALUE_DATETIME,  /* microseconds since 1970-01-01 00:00, no zone */
+	VALUE_DATE,     /* days since 1970-01-01; INT64_MIN/MAX: infinite */
+	VALUE_TIME,     /* microseconds since midnight, may exceed a day */
+	VALUE_DATETIME, /* microseconds since 1970-01-01 00:00, no zone; as DATE
+			   infinite */
 	VALUE_TIMESTAMP, /* microseconds since 1970, UTC; as DATE infinite */
 	VALUE_INTERVAL,
 	VALUE_UUID,
