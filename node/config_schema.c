@@ -340,8 +340,7 @@ static const struct config_field *find_field(const struct config_field *fields,
 {
 	for (const struct config_field *f = fields; f->name; f++)
 		if (len > 0 && f->kind != FIELD_OTHERS &&
-		    strlen(f->name) == len &&
-		    memcmp(f->name, name, len) == 0)
+		    strlen(f->name) == len && memcmp(f->name, name, len) == 0)
 			return f;
 	return NULL;
 }

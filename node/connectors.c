@@ -2,9 +2,14 @@
 
 #include "node/define.h"
 
+/* Those that this program was built with. */
 const struct connector *const connectors_all[] = {
+#ifdef SYNOD_WITH_SQLITE
 	&connector_sqlite,
+#endif
+#ifdef SYNOD_WITH_POSTGRESQL
 	&connector_postgres,
+#endif
 	NULL,
 };
 

@@ -31,6 +31,10 @@ struct define_text *define_read(struct bytes text, const char *file,
 				struct config_problems *problems);
 void define_text_free(struct define_text *d); /* NULL is allowed */
 
+/* How much there is of each. */
+void define_count(const struct define_text *d, size_t *n_connections,
+		  size_t *n_syncs, size_t *n_tables);
+
 /* The text with each relative path of a file made absolute: folder, which is
  * absolute, and the path. Nothing else of it changes. n gets how many there
  * were. The caller frees it. */

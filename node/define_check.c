@@ -377,14 +377,17 @@ static void check_condition(struct check *c, struct define_where *w,
 	const struct yaml_node *node = text_value(c, key);
 	struct define_condition *out = &w->conditions[w->n_conditions];
 	struct err e = {0};
-	size_t at = 0;
+	struct where_text where;
 	if (!node)
 		return;
 	*out = (struct define_condition){.connection = key->text, .node = node};
 	w->n_conditions++;
-	if (!where_parse(node->text, c->arena, &out->list, &out->n, &at, &e))
+	int rc = where_parse(node->text, c->arena, &where, &e);
+	out->list = where.list;
+	out->n = where.n;
+	if (!rc)
 		return;
-	struct config_place place = define_place(node, at);
+	struct config_place place = define_place(node, where.end);
 	config_problem_add(c->problems, place, PROBLEM_BAD_VALUE,
 			   "the condition does not read: %.200s", e.text);
 	config_problem_note(c->problems,

@@ -40,6 +40,16 @@ void define_text_free(struct define_text *d)
 	free(d);
 }
 
+void define_count(const struct define_text *d, size_t *n_connections,
+		  size_t *n_syncs, size_t *n_tables)
+{
+	*n_connections = d->n_connections;
+	*n_syncs = d->n_syncs;
+	*n_tables = 0;
+	for (size_t i = 0; i < d->n_syncs; i++)
+		*n_tables += d->syncs[i].n_tables;
+}
+
 /* -- what it says ---------------------------------------------------------- */
 
 static const struct yaml_node *find_key(const struct config_others *others,

@@ -168,39 +168,32 @@ static int take_comparison(struct scan *s, struct where *w)
 	return take_literal(s, w);
 }
 
-int where_parse(const char *text, struct arena *arena, struct where **out,
-		size_t *n, size_t *at, struct err *e)
+int where_parse(const char *text, struct arena *arena, struct where_text *out,
+		struct err *e)
 {
 	struct scan s = {.text = text, .at = text, .arena = arena, .e = e};
-	struct where *list =
-		arena_alloc(arena, LIMIT_COMPARISONS * sizeof(list[0]));
-	size_t count = 0;
 	int rc = 0;
-	for (;;) {
-		if (count == LIMIT_COMPARISONS) {
+
+	*out = (struct where_text){0};
+	out->list =
+		arena_alloc(arena, LIMIT_COMPARISONS * sizeof(struct where));
+	for (bool goes_on = true; goes_on && !rc;) {
+		if (out->n == LIMIT_COMPARISONS) {
 			rc = err_set(e, ERR_INVALID, "more than %d comparisons",
 				     LIMIT_COMPARISONS);
 			break;
 		}
-		rc = take_comparison(&s, &list[count]);
-		if (rc)
-			break;
-		count++;
-		if (take_word(&s, "and"))
-			continue;
-		skip(&s);
-		if (take_word(&s, "or"))
-			rc = err_set(e, ERR_INVALID,
-				     "'or' is not built yet: comparisons are "
-				     "joined by 'and'");
-		else if (*s.at)
-			rc = expected(&s, "'and' or the end");
-		break;
+		rc = take_comparison(&s, &out->list[out->n]);
+		out->n++;
+		goes_on = !rc && take_word(&s, "and");
 	}
-	*at = (size_t)(s.at - text);
-	if (rc)
+	skip(&s);
+	out->end = (size_t)(s.at - text);
+	if (rc || !*s.at)
 		return rc;
-	*out = list;
-	*n = count;
-	return 0;
+	if (take_word(&s, "or"))
+		return err_set(e, ERR_INVALID,
+			       "'or' is not built yet: comparisons are joined "
+			       "by 'and'");
+	return expected(&s, "'and' or the end");
 }

@@ -23,9 +23,14 @@ struct where {
 	size_t column_at, literal_at; /* bytes from the start of the text */
 };
 
-/* At most LIMIT_COMPARISONS into an array of the arena. 0, or ERR_INVALID with
- * the reason, and *at is where the text went wrong. */
-int where_parse(const char *text, struct arena *arena, struct where **out,
-		size_t *n, size_t *at, struct err *e);
+struct where_text {
+	struct where *list; /* in the arena; at most LIMIT_COMPARISONS */
+	size_t n;
+	size_t end; /* where reading stopped: at a failure, what is wrong */
+};
+
+/* 0, or ERR_INVALID with the reason; only end counts then. */
+int where_parse(const char *text, struct arena *arena, struct where_text *out,
+		struct err *e);
 
 #endif

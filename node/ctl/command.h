@@ -36,6 +36,15 @@ extern const struct ctl_command command_log_append;
 extern const struct ctl_command command_log_tail;
 extern const struct ctl_command command_events;
 extern const struct ctl_command command_metrics;
+extern const struct ctl_command command_config_validate;
+extern const struct ctl_command command_config_plan;
+extern const struct ctl_command command_config_apply;
+extern const struct ctl_command command_config_rollback;
+extern const struct ctl_command command_config_history;
+extern const struct ctl_command command_config_export;
+extern const struct ctl_command command_connection_list;
+extern const struct ctl_command command_connection_test;
+extern const struct ctl_command command_connection_schema;
 extern const struct ctl_command command_explain;
 extern const struct ctl_command command_help;
 

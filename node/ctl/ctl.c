@@ -29,6 +29,8 @@ int ctl_exit_of(int err_code)
 	case ERR_FORMAT:
 	case ERR_CORRUPT:
 		return EXIT_ENVIRONMENT;
+	case ERR_CHANGED:
+		return EXIT_CHANGED;
 	default:
 		return EXIT_FAILED;
 	}

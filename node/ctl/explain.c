@@ -1,11 +1,13 @@
 /* synodctl explain: what a code in square brackets, or a setting of the node
- * file, means. Needs no node. */
+ * file or of definitions, means. Needs no node. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/config.h"
 #include "node/config_nearest.h"
 #include "node/ctl/command.h"
+#include "node/define.h"
 
 static const struct column columns[] = {
 	{"code", "CODE", COLUMN_TEXT, 0},
@@ -49,12 +51,30 @@ static void offer_codes(struct search *s)
 		offer(s, own_codes[i].name, own_codes[i].sentence);
 }
 
+/* A setting of definitions, such as syncs.conflicts. */
+static bool offer_definition(struct search *s)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	bool is_known = out && define_explain(s->wanted, connectors_find, out);
+	if (out)
+		fclose(out);
+	if (is_known &&
+	    (output_is_table(s->output) || s->output->format == OUTPUT_TSV))
+		fputs(text, s->output->file);
+	else if (is_known)
+		offer(s, s->wanted, text);
+	free(text);
+	return is_known;
+}
+
 static bool offer_setting(struct search *s)
 {
 	const struct config_field *field =
 		config_schema_find(node_config_fields(), s->wanted);
 	if (!field)
-		return false;
+		return offer_definition(s);
 	if (output_is_table(s->output) || s->output->format == OUTPUT_TSV)
 		config_schema_explain(field, s->wanted, s->output->file);
 	else
@@ -85,15 +105,18 @@ static const char *const examples[] = {
 	"synodctl explain",
 	"synodctl explain not_leader",
 	"synodctl explain raft.election",
+	"synodctl explain syncs.conflicts",
 	NULL,
 };
 
 const struct ctl_command command_explain = {
 	.noun = "explain",
 	.args = "[CODE | SETTING]",
-	.summary = "what an error code or a setting of the node file means",
+	.summary = "what an error code or a setting means",
 	.detail = "Without an argument it lists all codes. Settings are named "
-		  "by their path, such as admin.socket or members.n1.",
+		  "by their path, such as admin.socket or members.n1 of the "
+		  "node file, syncs.conflicts or connections.sqlite of "
+		  "definitions.",
 	.examples = examples,
 	.risk = RISK_READ,
 	.args_max = 1,

@@ -39,6 +39,8 @@ struct ctl_options {
 	bool is_follow, has_exit_code;
 	int64_t watch_ms; /* 0: once */
 	const char *to, *file;
+	const char *plan, *message; /* config apply */
+	bool is_prune;
 	uint64_t from, count;
 };
 
