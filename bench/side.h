@@ -18,7 +18,7 @@ struct side {
 	enum side_kind kind;
 	char name[32];   /* of the connection in the definition */
 	char where[512]; /* file, or libpq's conninfo */
-	char yaml[512];  /* the connection, as in a definition */
+	char yaml[1024]; /* the connection, as in a definition */
 };
 
 void side_sqlite(struct side *s, const char *name, const char *dir);
