@@ -239,6 +239,11 @@ int fleet_dial(struct fleet *f, unsigned i, unsigned n_parallel,
 	return door_dial(out, &cfg, e);
 }
 
+unsigned *fleet_asked(struct fleet *f)
+{
+	return &f->last_asked;
+}
+
 int fleet_status(struct fleet *f, unsigned i, Synod__Admin__Response **answer,
 		 struct err *e)
 {

@@ -71,6 +71,9 @@ int fleet_dial(struct fleet *f, unsigned i, unsigned n_parallel,
 int fleet_status(struct fleet *f, unsigned i, Synod__Admin__Response **answer,
 		 struct err *e);
 
+/* The node that answered last: who may ask any of them begins there. */
+unsigned *fleet_asked(struct fleet *f);
+
 /* -- facts, each with a deadline; ERR_TIMEOUT says what was seen last --------
  */
 /* Some running node says it leads and a majority agrees. */

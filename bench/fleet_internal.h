@@ -17,6 +17,7 @@ struct fleet_node {
 };
 
 struct fleet {
+	unsigned last_asked;
 	struct fleet_config cfg;
 	char synodd[4096];
 	struct scratch dir;

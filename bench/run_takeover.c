@@ -166,7 +166,7 @@ static int run_kinds(const struct args *a, struct fleet *fleet,
 static int set_stage(const struct args *a, struct fleet *fleet,
 		     struct side sides[2], struct err *e)
 {
-	char text[2048];
+	char text[4096];
 
 	for (int i = 0; i < 2; i++) {
 		if (a->n_databases == 2)

@@ -47,15 +47,28 @@ int work_ask(struct fleet *f, const Synod__Admin__Request *question,
 	     Synod__Admin__Response **answer, struct err *e)
 {
 	int64_t until = now_ms() + WORK_WAIT_MS;
+	unsigned *asked = fleet_asked(f);
 
-	for (;;) {
-		for (unsigned i = 0; i < fleet_size(f); i++)
-			if (ask_one(f, i, question, answer, e) == 0)
-				return 0;
+	while (ask_one(f, *asked, question, answer, e)) {
 		if (now_ms() > until)
 			return err_wrap(e, "no node does what it is asked");
+		*asked = (*asked + 1) % fleet_size(f);
 		nap();
 	}
+	return 0;
+}
+
+/* The problems of the text, or the first check that failed. */
+static int refused(const Synod__Admin__DefineResponse *r, struct err *e)
+{
+	if (!r)
+		return err_set(e, ERR_FORMAT, "not the answer to a definition");
+	for (size_t i = 0; i < r->n_changes; i++)
+		if (r->changes[i]->mark[0] == '!')
+			return err_set(e, ERR_INVALID, "%s: %s (%s)",
+				       r->changes[i]->what, r->changes[i]->text,
+				       r->changes[i]->repair);
+	return err_set(e, ERR_INVALID, "%s", r->problems);
 }
 
 int work_define(struct fleet *f, const char *text, struct err *e)
@@ -77,9 +90,7 @@ int work_define(struct fleet *f, const char *text, struct err *e)
 		return rc;
 	const Synod__Admin__DefineResponse *r = answer->define;
 	if (!r || r->n_problems || r->n_failed)
-		rc = err_set(e, ERR_INVALID, "the definition was refused: %s%s",
-			     r ? r->problems : "no such answer",
-			     r && r->n_changes ? r->changes[0]->text : "");
+		rc = refused(r, e);
 	answer_free(answer);
 	return rc;
 }

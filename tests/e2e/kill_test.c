@@ -104,7 +104,7 @@ static void freeze_owner(struct round *r)
 	unsigned i = stage_owner(&r->rig.stage, task);
 
 	fleet_freeze(r->rig.stage.fleet, i);
-	r->rig.stage.asked = (i + 1) % STAGE_NODES;
+	*fleet_asked(r->rig.stage.fleet) = (i + 1) % STAGE_NODES;
 	must_progress(r, "a freeze");
 	fleet_thaw(r->rig.stage.fleet, i);
 	must_progress(r, "a thaw");

@@ -9,9 +9,7 @@
 
 #include <cmocka.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
-#include "cluster/core/command.h"
 
 static int64_t now_ms(void)
 {
@@ -71,68 +69,23 @@ void stage_close(struct stage *s)
 }
 
 /* -- requests -------------------------------------------------------------- */
-static Synod__Admin__Response *
-try_ask(struct stage *s, const Synod__Admin__Request *question, struct err *e)
-{
-	struct door_client *client;
-	Synod__Admin__Response *answer = NULL;
-
-	if (fleet_pid(s->fleet, s->asked) == 0) {
-		err_set(e, ERR_CLOSED, "%s does not run",
-			fleet_name(s->fleet, s->asked));
-		return NULL;
-	}
-	if (fleet_dial(s->fleet, s->asked, 1, &client, e))
-		return NULL;
-	if (ask(client, question, STAGE_WAIT_MS, &answer, e))
-		answer = NULL;
-	door_hang_up(client);
-	return answer;
-}
-
 Synod__Admin__Response *stage_ask(struct stage *s,
 				  const Synod__Admin__Request *question)
 {
-	int64_t until = now_ms() + STAGE_WAIT_MS;
+	Synod__Admin__Response *answer;
 	struct err e = {0};
 
-	for (;;) {
-		Synod__Admin__Response *answer = try_ask(s, question, &e);
-		if (answer)
-			return answer;
-		if (now_ms() > until)
-			stage_fail(s, "%s", e.text);
-		s->asked = (s->asked + 1) % STAGE_NODES;
-		pause_ms(20);
-	}
+	if (work_ask(s->fleet, question, &answer, &e))
+		stage_fail(s, "%s", e.text);
+	return answer;
 }
 
 void stage_define(struct stage *s, const char *text)
 {
-	Synod__Admin__DefineRequest body;
-	Synod__Admin__Request question;
+	struct err e = {0};
 
-	synod__admin__define_request__init(&body);
-	synod__admin__request__init(&question);
-	body.action = SYNOD__ADMIN__DEFINE_REQUEST__ACTION__APPLY;
-	body.text = command_text(text);
-	body.file = command_text("test.yaml");
-	body.author = command_text("test");
-	body.message = command_text("by a test");
-	question.body_case = SYNOD__ADMIN__REQUEST__BODY_DEFINE;
-	question.define = &body;
-	Synod__Admin__Response *answer = stage_ask(s, &question);
-	const Synod__Admin__DefineResponse *r = answer->define;
-	if (!r || r->n_problems || r->n_failed) {
-		for (size_t i = 0; r && i < r->n_changes; i++)
-			print_message("%s %s: %s\n  repair: %s\n",
-				      r->changes[i]->mark, r->changes[i]->what,
-				      r->changes[i]->text,
-				      r->changes[i]->repair);
-		stage_fail(s, "the definition was refused:\n%s",
-			   r ? r->problems : "no such answer");
-	}
-	answer_free(answer);
+	if (work_define(s->fleet, text, &e))
+		stage_fail(s, "%s", e.text);
 }
 
 void stage_define_pair(struct stage *s, const struct side *a,
@@ -146,77 +99,23 @@ void stage_define_pair(struct stage *s, const struct side *a,
 	stage_define(s, text);
 }
 
-static Synod__Admin__Response *overview(struct stage *s)
-{
-	Synod__Admin__OverviewRequest body;
-	Synod__Admin__Request question;
-
-	synod__admin__overview_request__init(&body);
-	synod__admin__request__init(&question);
-	question.body_case = SYNOD__ADMIN__REQUEST__BODY_OVERVIEW;
-	question.overview = &body;
-	return stage_ask(s, &question);
-}
-
-static bool is_running(const Synod__Admin__OverviewResponse *r, char *why,
-		       size_t cap)
-{
-	snprintf(why, cap, "no task");
-	for (size_t i = 0; i < r->n_tasks; i++) {
-		const Synod__Admin__TaskInfo *t = r->tasks[i];
-		if (strcmp(t->state, "running") != 0 ||
-		    t->n_loaded < t->n_to_load) {
-			snprintf(why, cap, "task %s is %s: %s", t->name,
-				 t->state, t->problem);
-			return false;
-		}
-	}
-	return r->n_tasks > 0;
-}
-
 void stage_wait_running(struct stage *s)
 {
-	int64_t until = now_ms() + STAGE_WAIT_MS;
-	char why[1024];
+	struct err e = {0};
 
-	for (;;) {
-		Synod__Admin__Response *answer = overview(s);
-		bool is_good = is_running(answer->overview, why, sizeof(why));
-		answer_free(answer);
-		if (is_good)
-			return;
-		if (now_ms() > until)
-			stage_fail(s, "%s", why);
-		pause_ms(20);
-	}
-}
-
-static bool find_owner(struct stage *s, const char *task, unsigned *out)
-{
-	Synod__Admin__Response *answer = overview(s);
-	const Synod__Admin__OverviewResponse *r = answer->overview;
-	bool found = false;
-
-	for (size_t i = 0; i < r->n_tasks && !found; i++)
-		for (unsigned k = 0; k < STAGE_NODES && !found; k++)
-			if (strcmp(r->tasks[i]->name, task) == 0 &&
-			    strcmp(r->tasks[i]->node,
-				   fleet_name(s->fleet, k)) == 0) {
-				*out = k;
-				found = true;
-			}
-	answer_free(answer);
-	return found;
+	if (work_wait_running(s->fleet, &e))
+		stage_fail(s, "%s", e.text);
 }
 
 unsigned stage_owner(struct stage *s, const char *task)
 {
 	int64_t until = now_ms() + STAGE_WAIT_MS;
+	struct err e = {0};
 	unsigned owner = 0;
 
-	while (!find_owner(s, task, &owner)) {
+	while (work_owner(s->fleet, task, &owner, &e)) {
 		if (now_ms() > until)
-			stage_fail(s, "nobody owns %s", task);
+			stage_fail(s, "%s", e.text);
 		pause_ms(10);
 	}
 	return owner;

@@ -6,14 +6,13 @@
 #ifndef TESTS_E2E_STAGE_H
 #define TESTS_E2E_STAGE_H
 
-#include "bench/fleet.h"
+#include "bench/work.h"
 #include "tests/e2e/links.h"
 
 enum { STAGE_NODES = 3, STAGE_WAIT_MS = 30000 };
 
 struct stage {
 	struct fleet *fleet;
-	unsigned asked; /* the node that was asked last */
 };
 
 void stage_open(struct stage *s);
