@@ -94,8 +94,10 @@ enum { SECRETS_DIRS = 2, SECRETS_DIR_MAX = 1024 };
 struct secrets {
 	char dirs[SECRETS_DIRS][SECRETS_DIR_MAX]; /* "": none */
 };
-/* config_file: of the node; data: its data directory. Both may be NULL. */
-void secrets_init(struct secrets *s, const char *config_file, const char *data);
+/* folder: instead of the one beside config_file; data: the data directory of
+ * the node. Each may be NULL. */
+void secrets_init(struct secrets *s, const char *folder,
+		  const char *config_file, const char *data);
 struct connector_secrets secrets_port(struct secrets *s);
 
 #endif

@@ -23,12 +23,15 @@ static void below(char *dst, const char *folder, size_t len)
 		dst[0] = '\0';
 }
 
-void secrets_init(struct secrets *s, const char *config_file, const char *data)
+void secrets_init(struct secrets *s, const char *folder,
+		  const char *config_file, const char *data)
 {
 	const char *slash = config_file ? strrchr(config_file, '/') : NULL;
 
 	*s = (struct secrets){0};
-	if (config_file)
+	if (folder && strlen(folder) < SECRETS_DIR_MAX)
+		memcpy(s->dirs[0], folder, strlen(folder) + 1);
+	else if (config_file)
 		below(s->dirs[0], config_file,
 		      slash ? (size_t)(slash - config_file) : 0);
 	if (data)
