@@ -154,7 +154,7 @@ static void test_mixed_types_arrive_as_they_were(void **state)
 /* numeric into a column of NUMERIC affinity would become a float. */
 static void test_a_pair_that_loses_is_refused(void **state)
 {
-	char text[2048];
+	char text[4096];
 	Synod__Admin__DefineRequest body;
 	Synod__Admin__Request question;
 	struct rig r;
