@@ -294,6 +294,13 @@ static const struct planner_node *node_of(const struct random_world *w,
 	return id && id <= w->in.n_nodes ? &w->nodes[id - 1] : NULL;
 }
 
+static bool is_well(const struct random_world *w, uint64_t id)
+{
+	const struct planner_node *n = node_of(w, id);
+
+	return n && n->is_well;
+}
+
 static bool may_have(const struct random_world *w, uint64_t node,
 		     uint32_t task_id)
 {
@@ -355,7 +362,7 @@ static void check_moves(const struct random_world *w,
 		if (somebody_may(w, t->id))
 			assert_true(may_have(w, moves[i].node_id, t->id));
 		else
-			assert_true(node_of(w, moves[i].node_id)->is_well);
+			assert_true(is_well(w, moves[i].node_id));
 	}
 	assert_true(n_free == 0 || (n_free == 1 && n_forced == 0));
 }
