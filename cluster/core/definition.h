@@ -14,13 +14,13 @@
  * ERR_INVALID or ERR_LIMIT and the reason.
  *
  * Ids are in range and unique. That of a connection in force stays its own as
- * long as it is there: positions are kept by it. A sync or table is either in force already, or
- * its id is new: at or above the old next_sync_id or next_table_id and below
- * the new one. A table in force stays in its sync and has, byte for byte, the
- * same fields and sides: what a table id means never changes, because the log
- * names it. Every side's connection exists and is one of the sync's, every
- * field has a column on every side, the key's fields come first, policies name
- * connections of their sync. */
+ * long as it is there: positions are kept by it. A sync or table is either in
+ * force already, or its id is new: at or above the old next_sync_id or
+ * next_table_id and below the new one. A table in force stays in its sync and
+ * has, byte for byte, the same fields and sides: what a table id means never
+ * changes, because the log names it. Every side's connection exists and is one
+ * of the sync's, every field has a column on every side, the key's fields come
+ * first, policies name connections of their sync. */
 int definition_check(const struct catalog *before,
 		     const Synod__Definition__Definition *d, struct err *e);
 

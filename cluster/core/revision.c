@@ -250,7 +250,8 @@ static void put_current(const struct kv *kv, const struct catalog *before,
 			put_u64(buf + at, t ? t->order_at : index);
 		}
 	}
-	memcpy(buf + at, definition.data, definition.len);
+	if (definition.len)
+		memcpy(buf + at, definition.data, definition.len);
 	kv->put(kv->ctx, key_bytes(&key),
 		(struct bytes){buf, at + definition.len});
 	free(buf);
