@@ -93,7 +93,7 @@ enum control_change {
 	CONTROL_CHANGED_MEMBERS = 1,
 	CONTROL_CHANGED_CLUSTER = 2,
 	CONTROL_CHANGED_EVENTS = 4,
-	CONTROL_CHANGED_DEFINITION = 8, /* or which dropped tables are known */
+	CONTROL_CHANGED_DEFINITION = 8, /* another revision is in force */
 	/* Who shall run what: assignments, tasks that come and go, pauses,
 	 * drains, what is reachable. */
 	CONTROL_CHANGED_TASKS = 16,
@@ -123,9 +123,9 @@ struct bytes control_outcome(struct control *c);
 const struct err *control_refusal(const struct control *c);
 
 /* -- readers: any kv with a flushed state ---------------------------------- */
-/* Of entries up to here outcomes are forgotten: an apply task that would have
- * to begin at or before it must not (it would write what had lost). Every task
- * that goes by its target's checkpoint or its hint begins behind it. */
+/* Of entries up to here outcomes are forgotten: an apply task must not read
+ * them any more, it would write what had lost. Every task that goes by its hint
+ * or by its target's checkpoint begins behind it. */
 uint64_t control_floor(const struct kv *kv);
 
 struct control_cluster {

@@ -48,7 +48,7 @@ void control_reload(struct control_turn *t)
 	c->n_old_tables = catalog_old_tables(c->catalog);
 	struct ledger_world world = control_world(t);
 	ledger_follow(&c->ledger, &world);
-	t->changed |= CONTROL_CHANGED_DEFINITION | CONTROL_CHANGED_LEDGER;
+	t->changed |= CONTROL_CHANGED_LEDGER;
 }
 
 /* What a node could not reach under another address or name may be in reach
@@ -83,7 +83,7 @@ void control_take_revision(struct control_turn *t,
 	tasks_follow(&c->tasks, t->kv, after, t->index);
 	catalog_free(after);
 	control_reload(t);
-	t->changed |= CONTROL_CHANGED_TASKS;
+	t->changed |= CONTROL_CHANGED_DEFINITION | CONTROL_CHANGED_TASKS;
 	CHECK(revision_read(t->kv, catalog_revision(c->catalog), &r));
 	struct control_note note = {.type = "revision_applied",
 				    .time_us = in->time_us};
