@@ -159,7 +159,6 @@ static void follow_waiting(struct ledger *l, const struct ledger_world *w)
 void ledger_follow(struct ledger *l, const struct ledger_world *w)
 {
 	turn_begin(l, w);
-	l->memory->catalog = NULL;
 	follow_tasks(l, w);
 	follow_waiting(l, w);
 	follow_rows(l, w);

@@ -82,7 +82,7 @@ static void take_versioned(struct ledger_turn *t, uint32_t source_id,
 		t->m->image.len = 0;
 		claim.image = image_of(&t->m->image, c);
 	}
-	verdict_claim(t, verdict_load(t, source_id, c->key), &claim);
+	verdict_claim(t, verdict_load(t, c->key), &claim);
 }
 
 static void take_change(struct ledger_turn *t, uint32_t source_id,
@@ -138,17 +138,14 @@ static void take_all(struct ledger_turn *t, uint32_t source_id,
 }
 
 /* Rows of every sync that this connection may have brought forward. */
-static void drain(struct ledger *l, const struct ledger_world *w,
-		  uint32_t source_id)
+static void drain(struct ledger_turn *t, uint32_t source_id)
 {
-	const Synod__Definition__Definition *d = catalog_definition(w->catalog);
+	const Synod__Definition__Definition *d =
+		catalog_definition(t->w->catalog);
 
-	for (size_t i = 0; d && i < d->n_syncs; i++) {
-		const Synod__Definition__Sync *sync = d->syncs[i];
-		if (sync->is_two_way &&
-		    (memory_peers(l, w, sync->id) & catalog_bit(source_id)))
-			turn_drain(l, w, sync->id);
-	}
+	for (size_t i = 0; d && i < d->n_syncs; i++)
+		if (d->syncs[i]->is_two_way)
+			turn_drain(t, d->syncs[i]->id, source_id);
 }
 
 /* -- the batch ------------------------------------------------------------- */
@@ -195,7 +192,7 @@ static bool take_batch(struct ledger *l, const struct ledger_world *w,
 	l->figures.n_reads += s.n_reads;
 	if (s.has_more) {
 		take_all(&turn, source_id, changes);
-		drain(l, w, source_id);
+		drain(&turn, source_id);
 	}
 	return true;
 }

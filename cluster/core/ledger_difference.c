@@ -56,7 +56,7 @@ static void decide(struct ledger_turn *t, uint32_t target_id, struct bytes came,
 	struct change c;
 
 	CHECK(!change_decode(existing, &c));
-	struct row *r = verdict_load(t, target_id, c.key);
+	struct row *r = verdict_load(t, c.key);
 	if (!r->is_known)
 		revive(t, r, target_id, came, index);
 	if (!r->is_read || r->maker == target_id || (r->judged & bit))
@@ -205,7 +205,7 @@ static bool difference(struct ledger *l, const struct ledger_world *w,
 	if (w->kv->get(w->kv->ctx, key_bytes(&key), &old))
 		return false;
 	/* Nobody tells what such a target has applied: nothing to wait for. */
-	if (!(memory_peers(l, w, table->sync->id) & catalog_bit(target_id))) {
+	if (!(table->sources & catalog_bit(target_id))) {
 		struct ledger_turn t = {.l = l, .m = l->memory, .w = w};
 		l->memory->merged.len = 0;
 		value_buf_zigzag(&l->memory->merged, c->time_us);

@@ -11,12 +11,6 @@ struct ledger_seen {
 	uint64_t index;
 };
 
-/* Whose echoes a sync has to wait for until a row of it is stable. */
-struct ledger_peers {
-	uint32_t sync_id;
-	uint64_t mask;
-};
-
 struct ledger_memory {
 	/* As in the kv. */
 	struct ledger_seen *seen; /* by task */
@@ -28,17 +22,13 @@ struct ledger_memory {
 	uint64_t n_waiting;       /* differences */
 	uint64_t n_emptied;       /* records of tables */
 
-	/* What the catalog says, while it is this one. */
-	const struct catalog *catalog;
-	uint32_t catalog_revision;
-	struct ledger_peers *peers;
-	size_t n_peers, cap_peers;
-
 	/* Of the entry that is being applied. */
 	struct row row, table_row;
-	struct value_buf record, image, merged, touched;
-	uint32_t touched_sync, touched_part;
-	uint64_t n_touched;
+	struct value_buf record, image, merged;
+	struct value_buf waiters; /* of one queue, not yet written */
+	uint32_t waiters_sync, waiters_id, n_waiters_parts;
+	uint64_t waiters_index;
+	uint64_t n_saved;
 	bool has_extra; /* an exception stands at extra_ordinal */
 	uint32_t extra_ordinal;
 };
@@ -74,30 +64,25 @@ bool memory_see(struct ledger *l, const struct kv *kv, uint32_t task_id,
 		uint64_t index);
 void memory_forget_task(struct ledger *l, const struct kv *kv,
 			uint32_t task_id);
-uint64_t memory_peers(struct ledger *l, const struct ledger_world *w,
-		      uint32_t sync_id);
-/* Seen by all of them: UINT64_MAX when there are none. */
-uint64_t memory_stable(struct ledger *l, const struct ledger_world *w,
-		       uint32_t sync_id);
-
 /* -- ledger_turn.c: one entry ---------------------------------------------- */
 void turn_begin(struct ledger *l, const struct ledger_world *w);
-/* Writes the outcome and which rows were touched. */
+/* Writes the outcome and which rows wait. */
 void turn_end(struct ledger *l, const struct ledger_world *w);
 /* A delivery; change: empty for the entry's own one. */
 void turn_emit(struct ledger_turn *t, uint64_t mask, struct bytes change);
 /* The entry's own change goes where it goes by default. */
 void turn_emit_own(struct ledger_turn *t);
-/* Save the row, and look at it again when all have seen this entry. */
+/* Save the row, and look at it again when what is under way to somebody has
+ * arrived; with nothing under way it goes. */
 void turn_save(struct ledger_turn *t, struct row *r);
-/* Rows that are in flight no more go. */
-void turn_drain(struct ledger *l, const struct ledger_world *w,
-		uint32_t sync_id);
+/* Take off the row what all connections are seen to have applied. */
+void turn_consume(struct ledger_turn *t, struct row *r, struct bytes key);
+/* Look at the rows that waited for this connection. */
+void turn_drain(struct ledger_turn *t, uint32_t sync_id, uint32_t seen_by);
 
 /* -- ledger_verdict.c: who is the head ------------------------------------- */
-/* Load the row into m->row, as the connection (0: none) is seen. */
-struct row *verdict_load(struct ledger_turn *t, uint32_t connection_id,
-			 struct bytes key);
+/* Load the row into m->row, with what is seen by now. */
+struct row *verdict_load(struct ledger_turn *t, struct bytes key);
 void verdict_claim(struct ledger_turn *t, struct row *r,
 		   const struct ledger_claim *c);
 /* The claim is the head from now on and goes to the mask. */

@@ -320,7 +320,7 @@ static void release(struct ledger_turn *t, const struct ledger_letter *letter,
 	r->is_known = false;
 	t->table = catalog_table(t->w->catalog, letter->table_id);
 	if (t->table && t->table->is_two_way && t->table->is_current)
-		verdict_load(t, target_id, letter->key);
+		verdict_load(t, letter->key);
 	if (r->is_known) {
 		withdraw(t, r, target_id, &chain);
 		if (is_replay)

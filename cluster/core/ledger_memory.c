@@ -1,5 +1,5 @@
-/* What the ledger mirrors in memory: figures, what every target is seen to have
- * applied, and what the catalog says about syncs. */
+/* What the ledger mirrors in memory: figures, and what every target is seen to
+ * have applied. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,71 +173,6 @@ void memory_forget_task(struct ledger *l, const struct kv *kv, uint32_t task_id)
 	m->n_seen--;
 }
 
-/* -- peers ----------------------------------------------------------------- */
-static struct ledger_peers *peers_of(struct ledger_memory *m, uint32_t sync_id)
-{
-	for (size_t i = 0; i < m->n_peers; i++)
-		if (m->peers[i].sync_id == sync_id)
-			return &m->peers[i];
-	if (m->n_peers == m->cap_peers) {
-		m->cap_peers = m->cap_peers ? 2 * m->cap_peers : 16;
-		m->peers =
-			mem_grow(m->peers, m->cap_peers * sizeof(m->peers[0]));
-	}
-	m->peers[m->n_peers] = (struct ledger_peers){sync_id, 0};
-	return &m->peers[m->n_peers++];
-}
-
-static void read_peers(struct ledger_memory *m, const struct catalog *catalog)
-{
-	const struct catalog_table *t;
-
-	m->n_peers = 0;
-	m->catalog = catalog;
-	m->catalog_revision = catalog_revision(catalog);
-	for (size_t i = 0; (t = catalog_at(catalog, i)); i++)
-		if (t->is_current && t->is_two_way)
-			peers_of(m, t->sync->id)->mask |=
-				t->sources & t->targets;
-}
-
-/* Only who is captured says what was applied to him, and only if somebody
- * applies. */
-uint64_t memory_peers(struct ledger *l, const struct ledger_world *w,
-		      uint32_t sync_id)
-{
-	struct ledger_memory *m = l->memory;
-	uint64_t out = 0;
-
-	if (m->catalog != w->catalog ||
-	    m->catalog_revision != catalog_revision(w->catalog))
-		read_peers(m, w->catalog);
-	for (uint64_t mask = peers_of(m, sync_id)->mask; mask;
-	     mask &= mask - 1) {
-		uint32_t id = (uint32_t)__builtin_ctzll(mask);
-		if (tasks_find(w->tasks, task_apply_id(sync_id, id)) &&
-		    tasks_find(w->tasks, task_capture_id(id)))
-			out |= catalog_bit(id);
-	}
-	return out;
-}
-
-uint64_t memory_stable(struct ledger *l, const struct ledger_world *w,
-		       uint32_t sync_id)
-{
-	uint64_t stable = UINT64_MAX;
-
-	for (uint64_t mask = memory_peers(l, w, sync_id); mask;
-	     mask &= mask - 1) {
-		uint32_t id = (uint32_t)__builtin_ctzll(mask);
-		uint64_t seen =
-			memory_seen(l->memory, task_apply_id(sync_id, id));
-		if (seen < stable)
-			stable = seen;
-	}
-	return stable;
-}
-
 /* -- life ------------------------------------------------------------------ */
 void memory_load(struct ledger *l, const struct kv *kv)
 {
@@ -266,12 +201,11 @@ void memory_free(struct ledger_memory *m)
 	if (!m)
 		return;
 	free(m->seen);
-	free(m->peers);
 	row_free(&m->row);
 	row_free(&m->table_row);
 	value_buf_free(&m->record);
 	value_buf_free(&m->image);
 	value_buf_free(&m->merged);
-	value_buf_free(&m->touched);
+	value_buf_free(&m->waiters);
 	free(m);
 }

@@ -68,7 +68,7 @@ static bool resolve(struct ledger *l, const struct ledger_world *w,
 		close_it(l, w->kv, &j, is_a, c);
 		return true;
 	}
-	struct row *r = verdict_load(&t, 0, j.c.key);
+	struct row *r = verdict_load(&t, j.c.key);
 	bool is_still = is_head(r, &j);
 	bool is_change = is_a != j.c.is_a_winner || !is_still;
 	struct bytes image = is_a ? j.c.a.change : j.c.b.change;

@@ -63,8 +63,8 @@ void row_free(struct row *r)
 static void row_clear(struct row *r)
 {
 	r->is_known = r->is_read = false;
-	r->index = r->touched = 0;
-	r->ordinal = r->maker = r->n_open = 0;
+	r->index = r->wait_index = 0;
+	r->ordinal = r->maker = r->n_open = r->wait_id = 0;
 	r->stamp_us = 0;
 	r->has = r->sent = r->judged = 0;
 	r->vector.n = 0;
@@ -99,7 +99,8 @@ static void read_record(struct row *r, struct bytes value)
 	r->ordinal = (uint32_t)value_read_varint(&in);
 	r->maker = (uint32_t)value_read_varint(&in);
 	r->stamp_us = value_read_zigzag(&in);
-	r->touched = value_read_varint(&in);
+	r->wait_id = (uint32_t)value_read_varint(&in);
+	r->wait_index = value_read_varint(&in);
 	r->n_open = (uint32_t)value_read_varint(&in);
 	r->has = value_read_varint(&in);
 	r->sent = value_read_varint(&in);
@@ -167,7 +168,8 @@ void row_save(struct row *r, const struct kv *kv, struct value_buf *buf)
 	value_buf_varint(buf, r->ordinal);
 	value_buf_varint(buf, r->maker);
 	value_buf_zigzag(buf, r->stamp_us);
-	value_buf_varint(buf, r->touched);
+	value_buf_varint(buf, r->wait_id);
+	value_buf_varint(buf, r->wait_index);
 	value_buf_varint(buf, r->n_open);
 	value_buf_varint(buf, r->has);
 	value_buf_varint(buf, r->sent);
@@ -230,12 +232,14 @@ bool row_consume(struct row *r, uint32_t connection_id, uint64_t seen)
 	return (r->has & bit) != 0;
 }
 
-bool row_is_pending(const struct row *r, uint32_t connection_id)
+uint64_t row_last(const struct row *r, uint32_t connection_id)
 {
-	for (size_t i = 0; i < r->n_sides; i++)
-		if (r->sides[i].connection_id == connection_id)
-			return true;
-	return false;
+	for (size_t i = 0; i < r->n_sides; i++) {
+		const struct row_side *s = &r->sides[i];
+		if (s->connection_id == connection_id)
+			return s->list[s->n - 1];
+	}
+	return 0;
 }
 
 void row_deliver(struct row *r, uint32_t connection_id, uint64_t index)

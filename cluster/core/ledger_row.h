@@ -48,11 +48,13 @@ struct row {
 	uint32_t ordinal;
 	uint32_t maker; /* connection; 0: a person */
 	int64_t stamp_us;
-	uint64_t touched; /* the last entry that did something to it */
-	uint32_t n_open;  /* conflicts that wait for a person */
-	uint64_t has;     /* connections whose row is the head */
-	uint64_t sent;    /* that made the head or were sent it */
-	uint64_t judged;  /* whose initial row was held against the head */
+	/* It is looked at again when this connection is seen there; 0: not. */
+	uint32_t wait_id;
+	uint64_t wait_index;
+	uint32_t n_open; /* conflicts that wait for a person */
+	uint64_t has;    /* connections whose row is the head */
+	uint64_t sent;   /* that made the head or were sent it */
+	uint64_t judged; /* whose initial row was held against the head */
 	struct vvec vector;
 	struct row_side sides[VVEC_MAX]; /* only the first n_sides hold */
 	size_t n_sides;
@@ -71,8 +73,9 @@ void row_save(struct row *r, const struct kv *kv, struct value_buf *buf);
 /* The connection is seen at this entry: take what it has applied off its list,
  * and tell whether its row is the head. */
 bool row_consume(struct row *r, uint32_t connection_id, uint64_t seen);
-/* Something is under way to it, beyond what was consumed. */
-bool row_is_pending(const struct row *r, uint32_t connection_id);
+/* Something is under way to it, beyond what was consumed: the last of it. 0:
+ * nothing. */
+uint64_t row_last(const struct row *r, uint32_t connection_id);
 /* This entry delivers the row to the connection. */
 void row_deliver(struct row *r, uint32_t connection_id, uint64_t index);
 /* To all of the mask. */

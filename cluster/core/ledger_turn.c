@@ -1,9 +1,12 @@
-/* One entry: its outcome, the rows it touched, and the rows that are in flight
+/* One entry: its outcome, the rows that it saved, and those that are in flight
  * no more.
  *
- * Rows that an entry touched are listed under "y", sync, entry. When all have
- * seen that entry, those that no later entry touched are stable: that finds
- * them in the order in which they become so, at one look for each touch. */
+ * A row waits in one queue at a time: for the connection to which the newest of
+ * what is under way goes, at that entry ("y", sync, connection, entry, and the
+ * entry and part that wrote the list). When the connection is seen there, the
+ * row is looked at: with nothing under way any more it goes, else it waits for
+ * the next. A row knows where it waits; what earlier lists say of it is void.
+ * So each is found when it is due, at one look for each time it was saved. */
 #include <string.h>
 
 #include "base/check.h"
@@ -13,15 +16,28 @@
 
 /* Rows looked at after one entry: more than it can touch on the average, so
  * that the lists get shorter, and few enough for one entry. */
-enum { DRAIN_MIN = 4096, DRAIN_PER_TOUCH = 4 };
+enum { DRAIN_MIN = 4096, DRAIN_PER_SAVE = 4 };
 
-static struct key touched_key(uint32_t sync_id, uint64_t index, uint32_t part)
+enum { QUEUE_KEY = 1 + 4 + 4, WAITERS_KEY = QUEUE_KEY + 8 + 8 + 4 };
+
+struct waiters_key {
+	uint8_t data[WAITERS_KEY];
+	size_t len;
+};
+
+static struct waiters_key queue_of(uint32_t sync_id, uint32_t connection_id)
 {
-	struct key key = key_of_u32('y', sync_id);
+	struct waiters_key out = {.len = QUEUE_KEY};
+	struct key head = key_of_u32('y', sync_id);
 
-	key_u64(&key, index);
-	key_u32(&key, part);
-	return key;
+	key_u32(&head, connection_id);
+	memcpy(out.data, head.data, head.len);
+	return out;
+}
+
+static struct bytes waiters_bytes(const struct waiters_key *k)
+{
+	return (struct bytes){k->data, k->len};
 }
 
 void turn_begin(struct ledger *l, const struct ledger_world *w)
@@ -29,21 +45,26 @@ void turn_begin(struct ledger *l, const struct ledger_world *w)
 	memory_load(l, w->kv);
 	outcome_writer_clear(&l->outcome);
 	l->is_dirty = true;
-	l->memory->touched.len = 0;
-	l->memory->touched_part = 0;
-	l->memory->n_touched = 0;
+	l->memory->waiters.len = 0;
+	l->memory->n_waiters_parts = 0;
+	l->memory->n_saved = 0;
 	l->memory->has_extra = false;
 }
 
-static void flush_touched(struct ledger_memory *m, const struct ledger_world *w)
+static void flush_waiters(struct ledger_memory *m, const struct ledger_world *w)
 {
-	if (m->touched.len == 0)
+	if (m->waiters.len == 0)
 		return;
-	struct key key =
-		touched_key(m->touched_sync, w->index, m->touched_part++);
-	w->kv->put(w->kv->ctx, key_bytes(&key),
-		   (struct bytes){m->touched.data, m->touched.len});
-	m->touched.len = 0;
+	struct waiters_key key = queue_of(m->waiters_sync, m->waiters_id);
+	struct key tail = key_table('y');
+	put_u64_be(key.data + QUEUE_KEY, m->waiters_index);
+	put_u64_be(key.data + QUEUE_KEY + 8, w->index);
+	key_u32(&tail, m->n_waiters_parts++);
+	memcpy(key.data + QUEUE_KEY + 16, tail.data + 1, 4);
+	key.len = WAITERS_KEY;
+	w->kv->put(w->kv->ctx, waiters_bytes(&key),
+		   (struct bytes){m->waiters.data, m->waiters.len});
+	m->waiters.len = 0;
 }
 
 void turn_end(struct ledger *l, const struct ledger_world *w)
@@ -51,7 +72,7 @@ void turn_end(struct ledger *l, const struct ledger_world *w)
 	struct key key = key_of_u64('x', w->index);
 	struct bytes outcome = outcome_bytes(&l->outcome);
 
-	flush_touched(l->memory, w);
+	flush_waiters(l->memory, w);
 	if (outcome.len)
 		w->kv->put(w->kv->ctx, key_bytes(&key), outcome);
 }
@@ -77,73 +98,124 @@ static bool is_of_table(const struct row *r)
 	return r->key.len == ROW_KEY_HEAD;
 }
 
-void turn_save(struct ledger_turn *t, struct row *r)
+static void drop_row(struct ledger *l, const struct kv *kv, struct row *r)
 {
-	struct ledger_memory *m = t->m;
-	uint32_t sync_id = t->table->sync->id;
-
-	if (!r->is_stored) {
-		t->l->figures.n_rows++;
-		m->n_emptied += is_of_table(r);
-	}
-	if (r->touched != t->w->index) {
-		if (m->touched_sync != sync_id)
-			flush_touched(m, t->w);
-		m->touched_sync = sync_id;
-		value_buf_bytes(&m->touched, row_key_bytes(&r->key));
-		m->n_touched++;
-		r->touched = t->w->index;
-	}
-	row_save(r, t->w->kv, &m->record);
-}
-
-static void drop_row(struct ledger *l, const struct kv *kv, const struct row *r)
-{
+	if (!r->is_stored)
+		return;
 	kv->del(kv->ctx, row_key_bytes(&r->key));
+	r->is_stored = false;
 	l->figures.n_rows--;
 	l->memory->n_emptied -= is_of_table(r);
 }
 
-/* A target that has parked the row has not seen it. */
-static bool is_parked(const struct ledger *l, const struct ledger_world *w,
-		      const struct row *r)
+/* What waits behind a dead letter was not applied, whatever the echoes say. */
+static uint64_t seen_of_row(const struct ledger_turn *t, uint32_t id,
+			    struct bytes key)
 {
-	uint32_t table_id = key_get_u32(row_key_bytes(&r->key), 1);
-	const struct catalog_table *table;
-	struct change c;
+	uint64_t seen =
+		memory_seen(t->m, task_apply_id(t->table->sync->id, id));
+	uint64_t parked = 0;
 
-	if (l->figures.n_parked_keys == 0)
-		return false;
-	table = catalog_table(w->catalog, table_id);
-	if (!table || change_decode(r->image, &c))
-		return false;
-	for (uint64_t mask = table->targets; mask; mask &= mask - 1) {
-		uint32_t id = (uint32_t)__builtin_ctzll(mask);
-		if (letter_parked_at(w->kv, id, table_id, c.key))
-			return true;
-	}
-	return false;
+	if (t->l->figures.n_parked_keys)
+		parked = letter_parked_at(t->w->kv, id, t->table->table->id,
+					  key);
+	return parked && parked <= seen ? parked - 1 : seen;
 }
 
-static void drain_row(struct ledger *l, const struct ledger_world *w,
-		      struct bytes name, uint64_t index)
+void turn_consume(struct ledger_turn *t, struct row *r, struct bytes key)
 {
-	struct row *r = &l->memory->row;
+	size_t i = 0;
+
+	while (i < r->n_sides) {
+		size_t n = r->n_sides;
+		uint32_t id = r->sides[i].connection_id;
+		row_consume(r, id, seen_of_row(t, id, key));
+		i += n == r->n_sides; /* else another stands there now */
+	}
+}
+
+/* For the newest of what is still to be seen. What a parked row waits for is
+ * not seen to be applied: the end of its chain comes back to it. */
+static void choose_queue(const struct ledger_turn *t, struct row *r)
+{
+	r->wait_id = 0;
+	r->wait_index = 0;
+	for (size_t i = 0; i < r->n_sides; i++) {
+		uint32_t id = r->sides[i].connection_id;
+		uint64_t last = row_last(r, id);
+		if (last > r->wait_index &&
+		    last > memory_seen(t->m,
+				       task_apply_id(t->table->sync->id, id))) {
+			r->wait_id = id;
+			r->wait_index = last;
+		}
+	}
+}
+
+static void enqueue(struct ledger_turn *t, const struct row *r)
+{
+	struct ledger_memory *m = t->m;
+	uint32_t sync_id = t->table->sync->id;
+
+	if (m->waiters_sync != sync_id || m->waiters_id != r->wait_id ||
+	    m->waiters_index != r->wait_index)
+		flush_waiters(m, t->w);
+	m->waiters_sync = sync_id;
+	m->waiters_id = r->wait_id;
+	m->waiters_index = r->wait_index;
+	value_buf_bytes(&m->waiters, row_key_bytes(&r->key));
+}
+
+void turn_save(struct ledger_turn *t, struct row *r)
+{
+	uint32_t wait_id = r->wait_id;
+	uint64_t wait_index = r->wait_index;
+
+	t->m->n_saved++;
+	if (r->n_sides == 0 && r->n_open == 0) {
+		drop_row(t->l, t->w->kv, r);
+		return;
+	}
+	if (!r->is_stored) {
+		t->l->figures.n_rows++;
+		t->m->n_emptied += is_of_table(r);
+	}
+	choose_queue(t, r);
+	if (r->wait_id &&
+	    (r->wait_id != wait_id || r->wait_index != wait_index))
+		enqueue(t, r);
+	row_save(r, t->w->kv, &t->m->record);
+}
+
+/* -- rows that waited ------------------------------------------------------ */
+static void drain_row(struct ledger_turn *t, struct bytes name,
+		      uint32_t wait_id, uint64_t wait_index)
+{
+	struct row *r = &t->m->row;
 	struct row_key key = {.len = name.len};
+	struct change c;
 
 	CHECK(name.len <= LIMIT_KEY_BYTES);
 	memcpy(key.data, name.data, name.len);
-	row_load(r, w->kv, &key);
-	if (r->is_known && r->touched == index && r->n_open == 0 &&
-	    !is_parked(l, w, r))
-		drop_row(l, w->kv, r);
+	row_load(r, t->w->kv, &key);
+	if (!r->is_known || r->wait_id != wait_id ||
+	    r->wait_index != wait_index)
+		return;
+	t->table = catalog_table(t->w->catalog, key_get_u32(name, 1));
+	if (!t->table)
+		return;
+	c.key = (struct bytes){0};
+	if (t->l->figures.n_parked_keys)
+		CHECK(!change_decode(r->image, &c));
+	turn_consume(t, r, c.key);
+	turn_save(t, r);
 }
 
 /* The rows of one list; gives how many. */
-static size_t drain_list(struct ledger *l, const struct ledger_world *w,
-			 struct bytes list, uint64_t index)
+static size_t drain_list(struct ledger_turn *t, struct bytes list,
+			 uint32_t wait_id, uint64_t wait_index)
 {
-	struct value_buf *copy = &l->memory->merged;
+	struct value_buf *copy = &t->m->merged;
 	size_t n = 0;
 
 	copy->len = 0;
@@ -153,31 +225,32 @@ static size_t drain_list(struct ledger *l, const struct ledger_world *w,
 	for (; in.at != in.end; n++) {
 		struct bytes name = value_read_bytes(&in);
 		CHECK(!in.is_bad);
-		drain_row(l, w, name, index);
+		drain_row(t, name, wait_id, wait_index);
 	}
 	return n;
 }
 
-void turn_drain(struct ledger *l, const struct ledger_world *w,
-		uint32_t sync_id)
+void turn_drain(struct ledger_turn *t, uint32_t sync_id, uint32_t seen_by)
 {
-	uint64_t stable = memory_stable(l, w, sync_id);
-	uint64_t budget = DRAIN_MIN + DRAIN_PER_TOUCH * l->memory->n_touched;
-	struct key at = key_of_u32('y', sync_id);
+	uint64_t seen = memory_seen(t->m, task_apply_id(sync_id, seen_by));
+	uint64_t budget = DRAIN_MIN + DRAIN_PER_SAVE * t->m->n_saved;
+	struct waiters_key at = queue_of(sync_id, seen_by);
+	const struct kv *kv = t->w->kv;
 	struct bytes found, list;
 
-	flush_touched(l->memory, w);
+	flush_waiters(t->m, t->w);
 	for (uint64_t n = 0; n < budget;) {
-		if (!w->kv->seek(w->kv->ctx, key_bytes(&at), false, &found,
-				 &list) ||
-		    found.len != 17 || memcmp(found.data, at.data, 5) != 0)
+		if (!kv->seek(kv->ctx, waiters_bytes(&at), false, &found,
+			      &list) ||
+		    found.len != WAITERS_KEY ||
+		    memcmp(found.data, at.data, QUEUE_KEY) != 0)
 			return;
-		uint64_t index = get_u64_be(found.data + 5);
-		if (index > stable || index > w->index)
+		uint64_t index = get_u64_be(found.data + QUEUE_KEY);
+		if (index > seen)
 			return;
 		memcpy(at.data, found.data, found.len);
 		at.len = found.len;
-		n += drain_list(l, w, list, index);
-		w->kv->del(w->kv->ctx, key_bytes(&at));
+		n += drain_list(t, list, seen_by, index);
+		kv->del(kv->ctx, waiters_bytes(&at));
 	}
 }

@@ -59,22 +59,7 @@ static void become_emptied(struct ledger_turn *t, struct row *r,
 	r->image = (struct bytes){r->buf.data, r->buf.len};
 }
 
-/* What waits behind a dead letter was not applied, whatever the echoes say. */
-static uint64_t seen_of_row(const struct ledger_turn *t, uint32_t id,
-			    struct bytes key)
-{
-	uint64_t seen =
-		memory_seen(t->m, task_apply_id(t->table->sync->id, id));
-	uint64_t parked = 0;
-
-	if (t->l->figures.n_parked_keys)
-		parked = letter_parked_at(t->w->kv, id, t->table->table->id,
-					  key);
-	return parked && parked <= seen ? parked - 1 : seen;
-}
-
-struct row *verdict_load(struct ledger_turn *t, uint32_t connection_id,
-			 struct bytes key)
+struct row *verdict_load(struct ledger_turn *t, struct bytes key)
 {
 	struct row *r = &t->m->row;
 	struct row_key name;
@@ -83,9 +68,7 @@ struct row *verdict_load(struct ledger_turn *t, uint32_t connection_id,
 	row_load(r, t->w->kv, &name);
 	if (!r->is_known && t->m->n_emptied && key.len)
 		become_emptied(t, r, key);
-	if (r->is_known && connection_id)
-		row_consume(r, connection_id,
-			    seen_of_row(t, connection_id, key));
+	turn_consume(t, r, key);
 	return r;
 }
 
@@ -158,7 +141,7 @@ static uint64_t audience(const struct ledger_turn *t, const struct row *r,
 {
 	uint64_t mask = t->table->targets & ~bit_of(c->maker);
 
-	if (is_target(t, c->maker) && row_is_pending(r, c->maker))
+	if (is_target(t, c->maker) && row_last(r, c->maker))
 		mask |= bit_of(c->maker);
 	return mask;
 }
@@ -171,7 +154,7 @@ static uint64_t lacking(const struct ledger_turn *t, const struct row *r,
 	uint64_t mask = t->table->targets & ~r->sent;
 
 	if (is_target(t, maker) && !(r->has & bit_of(maker)) &&
-	    !row_is_pending(r, maker))
+	    !row_last(r, maker))
 		mask |= bit_of(maker);
 	return mask;
 }
@@ -339,7 +322,7 @@ static void empty_row(struct ledger_turn *t, struct bytes key,
 		      const struct ledger_claim *emptied)
 {
 	struct ledger_claim c = *emptied;
-	struct row *r = verdict_load(t, c.maker, key);
+	struct row *r = verdict_load(t, key);
 
 	encode_delete(&t->m->image, t->table->table->id, key);
 	c.image = (struct bytes){t->m->image.data, t->m->image.len};
@@ -375,7 +358,7 @@ static void empty_rows(struct ledger_turn *t, const struct ledger_claim *c)
 
 void verdict_empty(struct ledger_turn *t, const struct ledger_claim *c)
 {
-	struct row *r = verdict_load(t, c->maker, (struct bytes){0});
+	struct row *r = verdict_load(t, (struct bytes){0});
 	struct ledger_claim emptied = *c;
 
 	/* Said openly: the deletes behind it would speak for it otherwise. */
