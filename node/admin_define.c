@@ -276,6 +276,14 @@ static void read_texts(const struct kv *kv, void *ctx)
 	r->newest_text = copy_text(kv, r->newest);
 }
 
+/* In a message that protobuf-c has unpacked: an empty text is not its own. */
+static void replace(char **field, char *text)
+{
+	if (*field != protobuf_c_empty_string)
+		free(*field);
+	*field = text;
+}
+
 /* Roll-back: the text is that of a revision. False: refused. */
 static bool take_text(struct node *n, struct plan_job *j)
 {
@@ -283,15 +291,11 @@ static bool take_text(struct node *n, struct plan_job *j)
 			       .newest = j->base_revision};
 
 	state_read(n->state, read_texts, &r);
-	if (r.wanted && r.wanted_text) {
-		free(j->wanted->text);
-		j->wanted->text = r.wanted_text;
-		if (!j->wanted->file[0]) {
-			char name[32];
-			snprintf(name, sizeof(name), "revision %u", r.wanted);
-			free(j->wanted->file);
-			j->wanted->file = mem_strdup(name);
-		}
+	if (r.wanted_text) {
+		char name[32];
+		snprintf(name, sizeof(name), "revision %u", r.wanted);
+		replace(&j->wanted->text, r.wanted_text);
+		replace(&j->wanted->file, mem_strdup(name));
 	}
 	j->is_same_text =
 		r.newest_text && strcmp(r.newest_text, j->wanted->text) == 0;
