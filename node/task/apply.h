@@ -18,12 +18,15 @@ struct apply;
 struct apply *apply_new(const struct task_spec *spec,
 			const struct task_ports *ports);
 void apply_free(struct apply *a);
+/* Do what is due; may block in the connector's calls, but never waits for
+ * something new: wait_ms is for symmetry. Returns the microseconds until the
+ * next call at the latest; 0: at once. */
 int64_t apply_step(struct apply *a, int wait_ms);
 void apply_fate(struct apply *a, const struct task_fate *fate);
 enum task_state apply_state(const struct apply *a);
 /* The target's checkpoint, and up to where the log was looked through. */
 void apply_progress(const struct apply *a, uint64_t *applied, uint64_t *upto);
-/* Any thread: something new was decided, or stop blocking. */
+/* Any thread: make a step that blocks in the connector return: a stop. */
 void apply_wake(struct apply *a);
 
 #endif

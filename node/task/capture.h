@@ -21,7 +21,7 @@ int64_t capture_step(struct capture *c, int wait_ms);
 void capture_fate(struct capture *c, const struct task_fate *fate);
 enum task_state capture_state(const struct capture *c);
 void capture_figures_of(const struct capture *c, struct capture_figures *out);
-/* Any thread: make a step that blocks return. */
+/* Any thread: make a step that blocks in the connector return: a stop. */
 void capture_wake(struct capture *c);
 
 #endif

@@ -66,14 +66,16 @@ struct task_count {
 /* What the node does for a task. Called on the task's thread. */
 struct task_ports {
 	void *ctx;
-	/* Propose a command (sealed). 0: accepted, the fate comes as
-	 * task_fate with this ticket. ERR_BUSY: later. */
+	/* Propose a command (sealed; borrowed). 0: accepted, the fate comes as
+	 * task_fate with this ticket, or never. ERR_BUSY, ERR_FULL: later. */
 	int (*propose)(void *ctx, struct blob *command, uint64_t ticket);
 	/* Entries up to this index are committed and decided by the ledger. */
 	uint64_t (*decided)(void *ctx);
 	/* The first entry behind `after`, up to decided, that may concern a
-	 * target. 1: here it is; 0: none, and *upto is how far was looked;
-	 * ERR_NOTFOUND: the log no longer reaches back to there. */
+	 * target: every batch that counts, also an empty one (it may end a cut
+	 * transaction), and what else has an outcome. 1: here it is; 0: none,
+	 * and *upto is how far was looked; ERR_NOTFOUND: the log no longer
+	 * reaches back to there. */
 	int (*next_entry)(void *ctx, uint64_t after, struct task_entry *out,
 			  uint64_t *upto, struct err *e);
 	/* The position that the ledger has for a capture task, appended to
@@ -83,8 +85,11 @@ struct task_ports {
 	/* Is this row parked for the connection? */
 	bool (*is_parked)(void *ctx, uint32_t connection_id, uint32_t table_id,
 			  struct bytes key);
-	/* Is the sync (or this table of it) paused? */
+	/* Is the sync (or this table of it) paused? Table 0: the sync alone. */
 	bool (*is_paused)(void *ctx, uint32_t sync_id, uint32_t table_id);
+	/* May this table be loaded? Not while an apply task of its sync still
+	 * has entries to write from before the table was declared. */
+	bool (*may_load)(void *ctx, uint32_t table_id);
 	/* The state, its problem and its hint changed. */
 	void (*report)(void *ctx, enum task_state state, const struct err *e,
 		       const char *hint);
@@ -111,8 +116,10 @@ struct task_retry {
 enum {
 	TASK_RETRY_MS_MIN = 50,
 	TASK_RETRY_MS_MAX = 15000,
-	TASK_BLOCKED_MS = 5000, /* a person must act: looked again */
+	TASK_RETRY_MS_ODD = 1000, /* a bug, a broken system: not at once */
+	TASK_BLOCKED_MS = 5000,   /* a person must act: looked again */
 	TASK_IDLE_MS = 1000,
+	TASK_LOAD_CHUNK = 1000, /* rows; when the definition has no other */
 };
 void task_retry_init(struct task_retry *r, uint64_t seed);
 void task_retry_succeeded(struct task_retry *r);
@@ -123,10 +130,32 @@ enum task_state task_retry_failed(struct task_retry *r, int code,
 const char *task_hint(int code);
 const char *task_state_name(enum task_state state);
 
-/* The tables of a connection that a task works on, from the catalog, without
- * those of paused syncs; free with task_tables_free. */
-struct connector_table *task_tables(const struct task_spec *spec,
-				    const struct task_ports *ports, size_t *n);
-void task_tables_free(struct connector_table *tables);
+/* -- the tables that a task works on ----------------------------------------
+ * From the catalog. Capture: tables in force that have the connection as a
+ * source, without those that are paused one by one (a paused sync goes on being
+ * captured: its source must not wait). Apply: those of the sync that have it as
+ * a target, earlier ones too: the log may still hold rows of them. */
+struct task_tables {
+	struct connector_table *list;
+	size_t n;
+	bool is_load_put_off; /* a table waits for ports.may_load */
+	uint32_t *left_out;   /* ids: paused by the task itself */
+	size_t n_left_out;
+};
+void task_tables_read(struct task_tables *t, const struct task_spec *spec,
+		      const struct task_ports *ports);
+void task_tables_free(struct task_tables *t);
+/* May one be loaded now that had to wait? */
+bool task_tables_may_load_more(const struct task_tables *t,
+			       const struct task_spec *spec,
+			       const struct task_ports *ports);
+/* Without this one from now on. */
+void task_tables_leave_out(struct task_tables *t, uint32_t table_id);
+/* The table that a text (of ERR_SCHEMA) names, as the system calls it; NULL
+ * when it names none. The longest name wins. */
+const struct connector_table *task_tables_named(const struct task_tables *t,
+						const char *text);
+const struct connector_table *task_tables_find(const struct task_tables *t,
+					       uint32_t table_id);
 
 #endif

@@ -1,0 +1,146 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "node/task/task.h"
+
+static bool is_left_out(const struct task_tables *t, uint32_t table_id)
+{
+	for (size_t i = 0; i < t->n_left_out; i++)
+		if (t->left_out[i] == table_id)
+			return true;
+	return false;
+}
+
+/* A table that is paused while its whole sync is cannot be told from the
+ * others by the port; it is captured and, if it still does not fit, paused
+ * again. */
+static bool is_paused_alone(const struct task_ports *p,
+			    const struct catalog_table *t)
+{
+	return p->is_paused(p->ctx, t->sync->id, t->table->id) &&
+	       !p->is_paused(p->ctx, t->sync->id, 0);
+}
+
+static bool is_wanted(const struct task_tables *t, const struct task_spec *spec,
+		      const struct task_ports *ports,
+		      const struct catalog_table *table)
+{
+	const Synod__Definition__Side *side =
+		catalog_side(table, task_connection(spec->id));
+
+	if (!side || is_left_out(t, table->table->id))
+		return false;
+	if (task_kind(spec->id) == TASK_APPLY)
+		return side->is_target &&
+		       table->sync->id == task_sync(spec->id);
+	return side->is_source && table->is_current &&
+	       !is_paused_alone(ports, table);
+}
+
+static bool is_load_off(const struct catalog_table *table)
+{
+	return table->sync->initial && table->sync->initial->is_off;
+}
+
+static bool wants_load(struct task_tables *t, const struct task_ports *ports,
+		       const struct catalog_table *table)
+{
+	if (is_load_off(table))
+		return false;
+	if (ports->may_load(ports->ctx, table->table->id))
+		return true;
+	t->is_load_put_off = true;
+	return false;
+}
+
+static void add(struct task_tables *t, const struct task_spec *spec,
+		const struct task_ports *ports,
+		const struct catalog_table *table)
+{
+	const Synod__Definition__Initial *initial = table->sync->initial;
+	uint32_t chunk = initial ? initial->chunk : 0;
+	bool is_capture = task_kind(spec->id) == TASK_CAPTURE;
+
+	t->list = mem_grow(t->list, (t->n + 1) * sizeof *t->list);
+	t->list[t->n++] = (struct connector_table){
+		.table = table->table,
+		.side = catalog_side(table, task_connection(spec->id)),
+		.wants_load = is_capture && wants_load(t, ports, table),
+		.is_two_way = table->is_two_way,
+		.load_chunk = chunk ? chunk : TASK_LOAD_CHUNK,
+	};
+}
+
+void task_tables_read(struct task_tables *t, const struct task_spec *spec,
+		      const struct task_ports *ports)
+{
+	const struct catalog_table *table;
+
+	free(t->list);
+	t->list = NULL;
+	t->n = 0;
+	t->is_load_put_off = false;
+	for (size_t i = 0; (table = catalog_at(spec->catalog, i)); i++)
+		if (is_wanted(t, spec, ports, table))
+			add(t, spec, ports, table);
+}
+
+bool task_tables_may_load_more(const struct task_tables *t,
+			       const struct task_spec *spec,
+			       const struct task_ports *ports)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		uint32_t id = t->list[i].table->id;
+		const struct catalog_table *table =
+			catalog_table(spec->catalog, id);
+
+		if (!table || t->list[i].wants_load || is_load_off(table))
+			continue;
+		if (ports->may_load(ports->ctx, id))
+			return true;
+	}
+	return false;
+}
+
+void task_tables_free(struct task_tables *t)
+{
+	free(t->list);
+	free(t->left_out);
+	*t = (struct task_tables){0};
+}
+
+void task_tables_leave_out(struct task_tables *t, uint32_t table_id)
+{
+	if (is_left_out(t, table_id))
+		return;
+	CHECK(t->n_left_out < LIMIT_TABLES);
+	t->left_out = mem_grow(t->left_out,
+			       (t->n_left_out + 1) * sizeof *t->left_out);
+	t->left_out[t->n_left_out++] = table_id;
+}
+
+const struct connector_table *task_tables_named(const struct task_tables *t,
+						const char *text)
+{
+	const struct connector_table *found = NULL;
+	size_t len = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const char *name = t->list[i].side->table;
+		if (!strstr(text, name) || strlen(name) <= len)
+			continue;
+		found = &t->list[i];
+		len = strlen(name);
+	}
+	return found;
+}
+
+const struct connector_table *task_tables_find(const struct task_tables *t,
+					       uint32_t table_id)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->list[i].table->id == table_id)
+			return &t->list[i];
+	return NULL;
+}
