@@ -47,7 +47,7 @@ static int ask(struct connection_job *j)
 					  .cluster = j->cluster,
 					  .secrets =
 						  &j->node->runner.secrets_port,
-					  .base_dir = j->node->config.data};
+					  .base_dir = node_base_dir(j->node)};
 
 	if (!c)
 		return err_set(&j->e, ERR_INVALID,
@@ -109,7 +109,7 @@ static void answer(struct connection_job *j)
 	}
 	body.text = j->text;
 	body.n_tables = (size_t)j->n_tables;
-	body.tables = (char **)j->tables;
+	body.tables = (char **)(uintptr_t)j->tables;
 	body.n_columns = n;
 	body.columns = list;
 	body.took_us = (uint64_t)j->took_us;

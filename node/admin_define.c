@@ -78,7 +78,7 @@ static void run_plan(struct job *job)
 	struct define_env env = {.connector = connectors_find,
 				 .secrets = &j->node->runner.secrets_port,
 				 .cluster = j->cluster,
-				 .base_dir = j->node->config.data,
+				 .base_dir = node_base_dir(j->node),
 				 .current = j->current,
 				 .prune = j->wanted->prune};
 
