@@ -269,11 +269,13 @@ static bool is_our_text(const struct value *v, struct bytes text)
 static int read_text(sqlite3_stmt *row, int place, const struct types_field *f,
 		     struct arena *arena, struct value *out, struct err *e)
 {
-	struct bytes text = row_text(row, place);
 	struct value v = {.state = VALUE_SET, .type = f->type};
 
-	if (sqlite3_column_type(row, place) != SQLITE_TEXT ||
-	    !is_utf8(text.data, text.len))
+	/* Asked first: to read a blob as text makes it one. */
+	if (sqlite3_column_type(row, place) != SQLITE_TEXT)
+		return misfit(row, place, f, e);
+	struct bytes text = row_text(row, place);
+	if (!is_utf8(text.data, text.len))
 		return misfit(row, place, f, e);
 	switch (f->type) {
 	case VALUE_TEXT:
