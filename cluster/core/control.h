@@ -143,7 +143,7 @@ struct control_member {
 };
 
 struct control_event {
-	uint64_t index, detect_us, elect_us;
+	uint64_t index, detect_us, elect_us, assign_us, first_change_us;
 	int64_t time_us;
 	char type[CONTROL_EVENT_TYPE_MAX + 1];
 	char node[LIMIT_NAME_BYTES + 1];

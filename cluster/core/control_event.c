@@ -93,5 +93,7 @@ void control_say(struct control_turn *t, const struct control_note *note,
 	event.time_us = note->time_us;
 	event.detect_us = note->detect_us;
 	event.elect_us = note->elect_us;
+	event.assign_us = note->assign_us;
+	event.first_change_us = note->first_change_us;
 	control_event_put(t, &event);
 }

@@ -33,7 +33,7 @@ struct control_note {
 	const char *type;
 	uint64_t node_id; /* 0: about no node */
 	int64_t time_us;
-	uint64_t detect_us, elect_us;
+	uint64_t detect_us, elect_us, assign_us, first_change_us;
 };
 /* A text that is too long is cut. */
 __attribute__((format(printf, 3, 4))) void

@@ -135,6 +135,8 @@ static void event_read(uint64_t index, struct bytes v,
 	*out = (struct control_event){.index = index,
 				      .detect_us = e->detect_us,
 				      .elect_us = e->elect_us,
+				      .assign_us = e->assign_us,
+				      .first_change_us = e->first_change_us,
 				      .time_us = e->time_us};
 	text_copy(out->type, CONTROL_EVENT_TYPE_MAX, e->type);
 	text_copy(out->node, LIMIT_NAME_BYTES, e->node);

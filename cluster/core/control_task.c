@@ -135,6 +135,17 @@ void control_take_checkpoint(struct control_turn *t,
 	ledger_forget(&t->c->ledger, t->kv, t->c->floor);
 }
 
+/* From the assignment until its owner began, by two nodes' clocks; no more than
+ * a hint where they differ. */
+static uint64_t assign_us(const struct task *task,
+			  const Synod__Command__TaskReport *in)
+{
+	if (in->time_us < task->assigned_us)
+		return 0;
+	uint64_t all = (uint64_t)in->time_us - (uint64_t)task->assigned_us;
+	return all < in->first_change_us ? 0 : all - in->first_change_us;
+}
+
 void control_take_report(struct control_turn *t,
 			 const Synod__Command__TaskReport *in)
 {
@@ -150,7 +161,11 @@ void control_take_report(struct control_turn *t,
 	const struct task *task = tasks_find(&t->c->tasks, in->task_id);
 	struct control_note note = {.type = "task_working",
 				    .node_id = task->node_id,
-				    .time_us = in->time_us};
+				    .time_us = in->time_us,
+				    .detect_us = task->detect_us,
+				    .elect_us = task->elect_us,
+				    .assign_us = assign_us(task, in),
+				    .first_change_us = in->first_change_us};
 	task_name(t->c->catalog, in->task_id, name, sizeof(name));
 	control_say(t, &note,
 		    "%s: first change after %" PRIu64 " us, epoch %" PRIu64,

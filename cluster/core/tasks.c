@@ -10,9 +10,10 @@
 
 /* Value of "t": u64 node, u64 epoch, i64 assigned_us, u32 state, i32 code,
  * i64 reported_us, u64 applied, u64 upto, u64 lag p50, u64 lag p99, u64 rows,
- * i64 checkpoint_us, u64 born index, twice u16 length and text: text, hint. */
+ * i64 checkpoint_us, u64 born index, u64 detect_us, u64 elect_us, twice u16
+ * length and text: text, hint. */
 enum {
-	TASK_HEAD = 96,
+	TASK_HEAD = 112,
 	TASK_BYTES = TASK_HEAD + 4 + 2 * TASK_TEXT_MAX,
 	TASK_KEY = 5,
 };
@@ -133,6 +134,8 @@ static void task_put(const struct kv *kv, const struct task *t)
 	put_u64(buf + 72, t->n_rows);
 	put_u64(buf + 80, (uint64_t)t->checkpoint_us);
 	put_u64(buf + 88, t->born_index);
+	put_u64(buf + 96, t->detect_us);
+	put_u64(buf + 104, t->elect_us);
 	size_t at = text_write(buf, TASK_HEAD, t->text);
 	at = text_write(buf, at, t->hint);
 	kv->put(kv->ctx, key_bytes(&key), (struct bytes){buf, at});
@@ -154,6 +157,8 @@ static void task_read(struct bytes v, struct task *t)
 	t->n_rows = get_u64(v.data + 72);
 	t->checkpoint_us = (int64_t)get_u64(v.data + 80);
 	t->born_index = get_u64(v.data + 88);
+	t->detect_us = get_u64(v.data + 96);
+	t->elect_us = get_u64(v.data + 104);
 	text_read(v, text_read(v, TASK_HEAD, t->text), t->hint);
 }
 
@@ -168,6 +173,8 @@ bool tasks_take_assign(struct tasks *t, const struct kv *kv, uint64_t index,
 	task->node_id = c->node_id;
 	task->epoch = index;
 	task->assigned_us = c->time_us;
+	task->detect_us = c->detect_us;
+	task->elect_us = c->elect_us;
 	/* The reports of the one before are not those of this one. */
 	task->state = SYNOD__COMMAND__TASK_REPORT__STATE__STARTING;
 	task->code = 0;

@@ -57,6 +57,7 @@ struct task {
 	uint64_t node_id; /* 0: nobody */
 	uint64_t epoch;   /* 0: never assigned */
 	int64_t assigned_us;
+	uint64_t detect_us, elect_us; /* before the assignment */
 	/* As its owner last reported under this epoch. */
 	Synod__Command__TaskReport__State state;
 	int32_t code;

@@ -153,6 +153,11 @@ static void test_the_first_change_of_an_owner_is_told(void **state)
 	assert_string_equal(last_event(w).type, "task_working");
 	assert_string_equal(last_event(w).node, "n1");
 	assert_non_null(strstr(last_event(w).text, "1234 us"));
+	/* The whole way of a fail-over in one event. */
+	assert_int_equal(last_event(w).detect_us, 6);
+	assert_int_equal(last_event(w).elect_us, 7);
+	assert_int_equal(last_event(w).assign_us, 10000 - 5 - 1234);
+	assert_int_equal(last_event(w).first_change_us, 1234);
 	entry_report(w->m, BERLIN, epoch + 1, 1234);
 	check_refused(w, 1, ERR_FENCED);
 }

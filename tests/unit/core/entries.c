@@ -134,6 +134,7 @@ void entry_report(struct machine *m, uint32_t task, uint64_t epoch,
 	r.epoch = epoch;
 	r.state = SYNOD__COMMAND__TASK_REPORT__STATE__RUNNING;
 	r.first_change_us = first_change_us;
+	r.time_us = 10000;
 	c.body_case = SYNOD__COMMAND__COMMAND__BODY_TASK_REPORT;
 	c.task_report = &r;
 	machine_command(m, &c);
