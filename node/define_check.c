@@ -132,6 +132,10 @@ static void check_option(struct check *c, const struct connector *k,
 	if (!node)
 		return;
 	check_secret(c, o, node);
+	/* It may have to be written anew, in its place. */
+	if (o->is_path && node->is_block)
+		config_problem_add(c->problems, node->place, PROBLEM_BAD_VALUE,
+				   "'%s' must stand behind its key", o->name);
 	if (o->words)
 		check_word(c, o, node);
 	if (o->is_number && !config_value_integer(node->text, &number)) {

@@ -1,5 +1,6 @@
 #include "node/define_text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,13 +116,40 @@ struct rewrite {
 	size_t len;
 };
 
-static void copy_byte(struct rewrite *r)
+/* The code point at a place of valid UTF-8. */
+static uint32_t decode(const char *text, size_t *n)
 {
-	uint8_t byte = r->from.data[r->at++];
-	r->out[r->len++] = (char)byte;
-	if (byte == '\n')
+	const unsigned char *c = (const unsigned char *)text;
+	size_t len = *c < 0x80 ? 1 : *c < 0xe0 ? 2 : *c < 0xf0 ? 3 : 4;
+	uint32_t point = len == 1 ? *c : *c & (0xffu >> (len + 1));
+	for (*n = 1; *n < len && (c[*n] & 0xc0) == 0x80; (*n)++)
+		point = point << 6 | (c[*n] & 0x3f);
+	return point;
+}
+
+/* What YAML takes for the end of a line: LF, CR LF, CR, NEL, LS, PS. */
+static bool is_break(const struct rewrite *r, size_t *n)
+{
+	char text[5] = "";
+	for (size_t i = 0; i < 4 && r->at + i < r->from.len; i++)
+		text[i] = (char)r->from.data[r->at + i];
+	uint32_t point = decode(text, n);
+	if (text[0] == '\r' && text[1] == '\n')
+		*n = 2;
+	return point == '\n' || point == '\r' || point == 0x85 ||
+	       point == 0x2028 || point == 0x2029;
+}
+
+/* One character, or one end of a line. */
+static void copy_one(struct rewrite *r)
+{
+	size_t n = 1;
+	bool is_end = is_break(r, &n);
+	for (size_t i = 0; i < n && r->at < r->from.len; i++)
+		r->out[r->len++] = (char)r->from.data[r->at++];
+	if (is_end)
 		r->place = (struct config_place){r->place.line + 1, 1};
-	else if (r->at == r->from.len || (r->from.data[r->at] & 0xc0) != 0x80)
+	else
 		r->place.column++;
 }
 
@@ -133,23 +161,36 @@ static bool is_before(struct config_place a, struct config_place b)
 static void copy_until(struct rewrite *r, struct config_place end)
 {
 	while (r->at < r->from.len && is_before(r->place, end))
-		copy_byte(r);
+		copy_one(r);
 }
 
-/* In double quotes: what YAML would read as something else is escaped. */
+/* In double quotes: what YAML would read as something else is escaped. Takes
+ * ten bytes for a character at the most. */
 static void put_quoted(struct rewrite *r, const char *text)
 {
-	for (const char *c = text; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			r->out[r->len++] = '\\';
-		r->out[r->len++] = *c;
+	for (const char *c = text; *c;) {
+		size_t n = 1;
+		uint32_t point = decode(c, &n);
+		bool is_shown = (point >= 0x20 && point < 0x7f) ||
+				(point > 0xa0 && point < 0x2000) ||
+				(point > 0x206f && point < 0xd800);
+		if (is_shown) {
+			if (*c == '"' || *c == '\\')
+				r->out[r->len++] = '\\';
+			memcpy(r->out + r->len, c, n);
+			r->len += n;
+		} else {
+			r->len += (size_t)snprintf(r->out + r->len, 11,
+						   "\\U%08x", point);
+		}
+		c += n;
 	}
 }
 
 static void put_path(struct rewrite *r, const struct yaml_node *node,
 		     const char *folder)
 {
-	size_t more = 2 * (strlen(folder) + node->len) + 8;
+	size_t more = 10 * (strlen(folder) + node->len) + 16;
 	copy_until(r, node->place);
 	size_t len = r->len;
 	r->out = mem_grow(r->out, len + more + (r->from.len - r->at) + 1);
@@ -202,7 +243,7 @@ char *define_absolute(const struct define_text *d, struct bytes text,
 	for (size_t i = 0; i < count; i++)
 		put_path(&r, list[i], folder);
 	while (r.at < text.len)
-		copy_byte(&r);
+		copy_one(&r);
 	r.out[r.len] = '\0';
 	*n = count;
 	return r.out;

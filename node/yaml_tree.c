@@ -106,6 +106,9 @@ static void on_scalar(struct reader *r, const yaml_event_t *event)
 	node->len = len;
 	node->end = place_of(event->end_mark);
 	node->is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	node->is_block =
+		event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
+		event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
 	if (memchr(text, '\0', len)) {
 		config_problem_add(r->problems, node->place, PROBLEM_BAD_VALUE,
 				   "a NUL byte is not allowed in a text");

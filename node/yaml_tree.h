@@ -30,6 +30,7 @@ struct yaml_node {
 	const char *text;        /* TREE_TEXT and keys: NUL-terminated */
 	size_t len;
 	bool is_plain;           /* written without quotes */
+	bool is_block;           /* written below a | or > */
 	struct yaml_node *first; /* TREE_MAPPING: keys; TREE_LIST: items */
 	struct yaml_node *next;  /* among its brothers */
 	struct yaml_node *value; /* of a key; NULL after a syntax error */
