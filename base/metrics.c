@@ -45,6 +45,18 @@ static void check_is_new(const struct metrics *m, const struct metric *fresh)
 	}
 }
 
+/* Behind the others of its name: the exposition shows them as one group. */
+static struct metric **place_for(struct metrics *m, const char *name)
+{
+	struct metric **place = m->tail;
+
+	for (struct metric *old = m->head; old; old = old->next) {
+		if (strcmp(old->name, name) == 0)
+			place = &old->next;
+	}
+	return place;
+}
+
 static struct metric *add(struct metrics *m, enum metric_kind kind,
 			  const char *name, const char *help, const char *label)
 {
@@ -59,8 +71,11 @@ static struct metric *add(struct metrics *m, enum metric_kind kind,
 		memcpy(fresh->label, label, strlen(label) + 1);
 	}
 	check_is_new(m, fresh);
-	*m->tail = fresh;
-	m->tail = &fresh->next;
+	struct metric **at = place_for(m, name);
+	fresh->next = *at;
+	*at = fresh;
+	if (!fresh->next)
+		m->tail = &fresh->next;
 	return fresh;
 }
 

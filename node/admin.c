@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cluster/core/command.h"
+#include "node/admin_define.h"
 #include "node/node.h"
 #include "proto/codec.h"
 
@@ -15,8 +16,11 @@ void admin_open(struct admin *a)
 	arena_init(&a->arena, ARENA_BLOCK_BYTES);
 }
 
-void admin_close(struct admin *a)
+void admin_close(struct node *n)
 {
+	struct admin *a = &n->admin;
+
+	admin_propose_close(n);
 	for (size_t i = 0; i < ADMIN_APPENDS; i++) {
 		struct append_call *call = &a->appends[i];
 		if (call->is_used && call->request)
@@ -95,6 +99,43 @@ static Synod__Admin__Request *open_request(struct admin *a, struct blob *frame,
 	return r;
 }
 
+/* What runs, and what came of it. */
+static void dispatch_work(struct node *n, struct door_request *request,
+			  const Synod__Admin__Request *r)
+{
+	switch (r->body_case) {
+	case SYNOD__ADMIN__REQUEST__BODY_OVERVIEW:
+		admin_overview(n, request, r->overview);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_PAUSE:
+		admin_pause(n, request, r->pause);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_MOVE:
+		admin_move(n, request, r->move);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_DRAIN:
+		admin_drain(n, request, r->drain);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_CONFLICTS:
+		admin_conflicts(n, request, r->conflicts);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_RESOLVE:
+		admin_resolve(n, request, r->resolve);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_LETTERS:
+		admin_letters(n, request, r->letters);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_LETTERS_ACT:
+		admin_letters_act(n, request, r->letters_act);
+		break;
+	default:
+		admin_refuse(request, ERR_INVALID,
+			     "this node does not know the request",
+			     "use a synodctl of the same version");
+		break;
+	}
+}
+
 static void dispatch(struct node *n, struct door_request *request,
 		     const Synod__Admin__Request *r)
 {
@@ -117,10 +158,17 @@ static void dispatch(struct node *n, struct door_request *request,
 	case SYNOD__ADMIN__REQUEST__BODY_METRICS:
 		admin_metrics(n, request);
 		break;
+	case SYNOD__ADMIN__REQUEST__BODY_DEFINE:
+		admin_define(n, request, r->define);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_REVISIONS:
+		admin_revisions(n, request, r->revisions);
+		break;
+	case SYNOD__ADMIN__REQUEST__BODY_CONNECTION:
+		admin_connection(n, request, r->connection);
+		break;
 	default:
-		admin_refuse(request, ERR_INVALID,
-			     "this node does not know the request",
-			     "use a synodctl of the same version");
+		dispatch_work(n, request, r);
 		break;
 	}
 }
@@ -142,6 +190,7 @@ void admin_turn(struct node *n)
 {
 	int64_t now_us = node_now_us(n);
 
+	admin_propose_turn(n);
 	admin_append_turn(n, now_us);
 	admin_read_turn(n, now_us);
 }

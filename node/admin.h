@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "cluster/wire/door.h"
 #include "proto/admin.pb-c.h"
+#include "proto/command.pb-c.h"
 #include "proto/limits.h"
 
 struct node;
@@ -47,6 +48,10 @@ struct waiting_call {
 	int64_t deadline_us;
 };
 
+struct pending_call;
+/* index: of the entry; code 0: it counts, else why not. */
+typedef void (*admin_done)(struct node *n, void *ctx, int code, uint64_t index);
+
 struct admin {
 	struct append_call appends[ADMIN_APPENDS];
 	struct waiting_call *waiting;
@@ -54,12 +59,15 @@ struct admin {
 	struct arena arena;            /* of the request that is being read */
 	uint8_t *scratch;              /* a command that is being packed */
 	size_t scratch_cap;
-	int64_t look_us; /* for deadlines: not before */
+	struct pending_call *pending; /* admin_propose */
+	uint64_t last_serial;
+	char refusal[256]; /* within a done */
+	int64_t look_us;   /* for deadlines: not before */
 };
 
 void admin_open(struct admin *a);
 /* Drops what waits: the door is closing. */
-void admin_close(struct admin *a);
+void admin_close(struct node *n);
 
 /* Takes the request. */
 void admin_request(struct node *n, struct door_request *request);
@@ -73,6 +81,49 @@ void admin_reply(struct door_request *request,
 /* Answer that it failed. hint may be NULL. */
 void admin_refuse(struct door_request *request, int code, const char *text,
 		  const char *hint);
+
+/* -- admin_propose.c ------------------------------------------------------- */
+/* Propose a command. 0: done is called exactly once, on the loop: when it is
+ * committed, applied and durable in the state here, or refused, by the cluster
+ * or by the state; with ERR_UNKNOWN_FATE when the node stops before. */
+int admin_propose(struct node *n, const Synod__Command__Command *c,
+		  admin_done done, void *ctx, struct err *e);
+/* Within done: why the state refused it; "" when it says nothing. */
+const char *admin_refusal(const struct node *n);
+/* Propose and answer "done" with that text; takes the request. hint: a literal,
+ * for a refusal. */
+struct admin_deed {
+	const char *text, *hint;
+};
+void admin_do(struct node *n, struct door_request *request,
+	      const Synod__Command__Command *c, const struct admin_deed *deed);
+void admin_propose_fate(struct node *n, uint64_t tag, int code, uint64_t index);
+void admin_propose_turn(struct node *n);
+void admin_propose_close(struct node *n);
+
+/* -- admin_overview.c ------------------------------------------------------ */
+void admin_overview(struct node *n, struct door_request *request,
+		    const Synod__Admin__OverviewRequest *body);
+
+/* -- admin_work.c ---------------------------------------------------------- */
+void admin_pause(struct node *n, struct door_request *request,
+		 const Synod__Admin__PauseRequest *body);
+void admin_move(struct node *n, struct door_request *request,
+		const Synod__Admin__MoveRequest *body);
+void admin_drain(struct node *n, struct door_request *request,
+		 const Synod__Admin__DrainRequest *body);
+
+/* -- admin_conflicts.c ----------------------------------------------------- */
+void admin_conflicts(struct node *n, struct door_request *request,
+		     const Synod__Admin__ConflictsRequest *body);
+void admin_resolve(struct node *n, struct door_request *request,
+		   const Synod__Admin__ResolveRequest *body);
+
+/* -- admin_letters.c ------------------------------------------------------- */
+void admin_letters(struct node *n, struct door_request *request,
+		   const Synod__Admin__LettersRequest *body);
+void admin_letters_act(struct node *n, struct door_request *request,
+		       const Synod__Admin__LettersActRequest *body);
 
 /* -- admin_append.c -------------------------------------------------------- */
 void admin_append(struct node *n, struct door_request *request,

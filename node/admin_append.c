@@ -5,8 +5,8 @@
 #include "node/node.h"
 
 /* Tag of a value's proposal: life of the call, its place, number of the value.
- * The highest bit is the node's own (NODE_TAG_OWN). */
-enum { TAG_VALUE_BITS = 16, TAG_PLACE_BITS = 16 };
+ * The highest four say whose else it is (node.h). */
+enum { TAG_VALUE_BITS = 16, TAG_PLACE_BITS = 16, TAG_LIFE_MASK = 0x0fffffff };
 
 /* How exact the deadlines of requests are. */
 enum { LOOK_US = 5000 };
@@ -18,7 +18,7 @@ static uint64_t tag_of(const struct admin *a, const struct append_call *call)
 {
 	uint64_t place = (uint64_t)(call - a->appends);
 
-	return (uint64_t)(call->life & 0x7fffffff)
+	return (uint64_t)(call->life & TAG_LIFE_MASK)
 		       << (TAG_VALUE_BITS + TAG_PLACE_BITS) |
 	       place << TAG_VALUE_BITS;
 }

@@ -39,6 +39,18 @@ static const struct config_field admin_fields[] = {
 	{0},
 };
 
+static const struct config_field http_fields[] = {
+	{.name = "listen",
+	 .kind = FIELD_ADDRESS,
+	 .doc = "Where metrics and health are served by HTTP, without "
+		"encryption and for everybody who gets there; default: "
+		"nowhere.",
+	 .offset = offsetof(struct node_http, listen),
+	 .min = 1,
+	 .max = PORT_MAX},
+	{0},
+};
+
 static const struct config_field tls_fields[] = {
 	{.name = "ca",
 	 .kind = FIELD_FILE,
@@ -142,6 +154,17 @@ static const struct config_field node_fields[] = {
 	 .doc = "Where synodctl reaches this node.",
 	 .offset = offsetof(struct node_config, admin),
 	 .fields = admin_fields},
+	{.name = "http",
+	 .kind = FIELD_BLOCK,
+	 .doc = "Metrics and health for machines: /metrics, /livez, /readyz, "
+		"/leader, /syncz/NAME.",
+	 .offset = offsetof(struct node_config, http),
+	 .fields = http_fields},
+	{.name = "secrets",
+	 .kind = FIELD_FILE,
+	 .doc = "Folder of the files that secret://NAME means; default: "
+		"'secrets' beside the node file, then in the data directory.",
+	 .offset = offsetof(struct node_config, secrets)},
 	{.name = "tls",
 	 .kind = FIELD_BLOCK,
 	 .doc = "Certificates; without them only loopback addresses are "

@@ -28,6 +28,10 @@ struct node_admin {
 	struct config_address listen; /* host NULL: no remote door */
 };
 
+struct node_http {
+	struct config_address listen; /* host NULL: no HTTP */
+};
+
 /* All set or all NULL. */
 struct node_tls {
 	const char *ca, *cert, *key;
@@ -50,6 +54,8 @@ struct node_config {
 	const struct node_member *self; /* one of members */
 	struct config_address listen;   /* of Raft; bulk is port + 1 */
 	struct node_admin admin;
+	struct node_http http;
+	const char *secrets; /* folder; NULL: the usual ones */
 	struct node_tls tls;
 	bool is_insecure;
 	int log_level; /* enum log_level */

@@ -61,6 +61,7 @@ static void derive_files(struct node_config *cfg, const char *path)
 {
 	resolve(cfg, path, "data", &cfg->data);
 	resolve(cfg, path, "admin.socket", &cfg->admin.socket);
+	resolve(cfg, path, "secrets", &cfg->secrets);
 	resolve(cfg, path, "tls.ca", &cfg->tls.ca);
 	resolve(cfg, path, "tls.cert", &cfg->tls.cert);
 	resolve(cfg, path, "tls.key", &cfg->tls.key);
@@ -217,6 +218,23 @@ static void check_reach(const struct node_config *cfg,
 		    config_settings_place(s, "admin.listen"), problems);
 }
 
+/* HTTP is plain in any case: tls: does not help here. */
+static void check_http(const struct node_config *cfg,
+		       struct config_problems *problems)
+{
+	const char *host = cfg->http.listen.host;
+
+	if (!host || wire_is_loopback(host) || cfg->is_insecure)
+		return;
+	config_problem_add(problems,
+			   config_settings_place(&cfg->settings, "http.listen"),
+			   PROBLEM_CONFLICT, "'%s' is beyond loopback", host);
+	config_problem_note(problems,
+			    "HTTP is not encrypted: listen on 127.0.0.1 and "
+			    "put a proxy in front of it, or 'insecure: true' "
+			    "on a network you trust");
+}
+
 static void check_admin_port(const struct node_config *cfg,
 			     struct config_problems *problems)
 {
@@ -258,6 +276,7 @@ void node_config_derive(struct node_config *cfg, const char *path,
 	derive_listen(cfg);
 	check_socket(cfg, problems);
 	check_reach(cfg, problems);
+	check_http(cfg, problems);
 	check_admin_port(cfg, problems);
 	check_raft(cfg, problems);
 }

@@ -153,8 +153,10 @@ void lead_peer_up(struct node *n, uint64_t peer)
 
 void lead_peer_down(struct node *n, uint64_t peer)
 {
-	if (peer == n->view.leader_id)
-		n->lead.election.lost_us = node_now_us(n);
+	if (peer != n->view.leader_id)
+		return;
+	n->lead.election.lost_us = node_now_us(n);
+	n->lead.election.lost_id = peer;
 }
 
 static void begin_leading(struct node *n)
@@ -186,11 +188,16 @@ void lead_changed(struct node *n, const struct replica_view *before)
 	if (now->state == REPLICA_CANDIDATE &&
 	    before->state != REPLICA_CANDIDATE) {
 		el->stood_us = node_now_us(n);
+		if (!el->lost_id)
+			el->lost_id = n->lead.last_leader_id;
 	}
 	if (now->state == REPLICA_LEADER && before->state != REPLICA_LEADER)
 		begin_leading(n);
 	if (now->leader_id && now->leader_id != n->config.id)
 		*el = (struct election){.is_told = true};
+	if (now->leader_id)
+		n->lead.last_leader_id = now->leader_id;
+	plan_hurry(n);
 	if (now->leader_id && now->leader_id != before->leader_id)
 		metric_add(n->stats.leader_changes, 1);
 	notify_status("%s, term %llu, leader %s", state_name(now->state),

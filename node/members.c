@@ -177,6 +177,7 @@ void members_heard(struct node *n, const struct wire_hello *hello)
 
 	if (!member || member == members_self(&n->members))
 		return;
+	members_alive(n, hello->node_id);
 	struct admission_member *f = &member->facts;
 	if (!f->is_heard || f->incarnation != hello->incarnation) {
 		n->members.news_us = node_now_us(n);
@@ -207,7 +208,9 @@ void members_up(struct node *n, uint64_t peer)
 
 	if (!member || member->is_connected)
 		return;
-	member->is_connected = true;
+	member->is_connected = member->pulse.is_connected = true;
+	member->pulse.heard_us = node_now_us(n);
+	plan_hurry(n);
 	log_event(LOG_INFO, "peer_up", "member=%s", member->name);
 	if (n->replica)
 		replica_peer_up(n->replica, peer);
@@ -229,7 +232,19 @@ void members_down(struct node *n, uint64_t peer)
 	bool is_up = wire_is_up(n->wire, peer);
 	if (member->is_connected && !is_up)
 		log_event(LOG_INFO, "peer_down", "member=%s", member->name);
-	member->is_connected = is_up;
+	if (member->is_connected && !is_up) {
+		member->pulse.down_us = node_now_us(n);
+		plan_hurry(n);
+	}
+	member->is_connected = member->pulse.is_connected = is_up;
+}
+
+void members_alive(struct node *n, uint64_t peer)
+{
+	struct member *member = members_find(&n->members, peer);
+
+	if (member)
+		member->pulse.heard_us = node_now_us(n);
 }
 
 /* -- what the state says --------------------------------------------------- */

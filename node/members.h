@@ -12,6 +12,7 @@
 #include "cluster/core/admission.h"
 #include "cluster/core/control.h"
 #include "cluster/wire/wire.h"
+#include "node/pulse.h"
 
 struct node;
 
@@ -21,6 +22,7 @@ struct member {
 	char address[LIMIT_ADDRESS_BYTES + 8];
 	uint64_t proposed; /* incarnation in a proposal under way; 0: none */
 	uint64_t term;     /* by its last hello */
+	struct pulse pulse;
 	bool is_connected;
 	bool is_quarantined; /* as the replica was told */
 };
@@ -52,6 +54,8 @@ struct wire_hello members_hello(struct node *n);
 void members_heard(struct node *n, const struct wire_hello *hello);
 void members_up(struct node *n, uint64_t peer);
 void members_down(struct node *n, uint64_t peer);
+/* A frame came from it. */
+void members_alive(struct node *n, uint64_t peer);
 /* The replicated state may say something new: read members and cluster. */
 void members_read_state(struct node *n);
 /* Quarantine, hello and records follow from the facts: make it so. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "node/notify.h"
+#include "node/runner_forget.h"
 
 int64_t node_now_us(const struct node *n)
 {
@@ -69,6 +70,7 @@ static void take_wire(struct node *n, struct wire_note *w)
 {
 	switch (w->note.kind) {
 	case NOTE_WIRE_FRAME:
+		members_alive(n, w->peer);
 		if (n->replica)
 			replica_recv(n->replica, w->peer, w->frame);
 		break;
@@ -127,6 +129,10 @@ static void take_note(struct node *n, struct note *note)
 	case NOTE_JOB_DONE:
 		((struct job *)note)->done((struct job *)note);
 		break;
+	case NOTE_TASK_PROPOSAL:
+	case NOTE_TASK_ENDED:
+		runner_note(n, note);
+		break;
 	default:
 		take_wire(n, (struct wire_note *)note);
 		break;
@@ -146,6 +152,10 @@ static void drop_note(struct note *note)
 		break;
 	case NOTE_JOB_DONE:
 		((struct job *)note)->drop((struct job *)note);
+		break;
+	case NOTE_TASK_PROPOSAL:
+	case NOTE_TASK_ENDED:
+		runner_drop_note(note);
 		break;
 	default:
 		wire_note_free((struct wire_note *)note);
@@ -192,6 +202,37 @@ static void housekeeping(struct node *n)
 		images_turn(n);
 }
 
+const struct catalog *node_catalog(struct node *n)
+{
+	return n->runner.view->catalog;
+}
+
+const char *node_base_dir(const struct node *n)
+{
+	return n->config.data;
+}
+
+/* The state thread has decided something. */
+static void on_decided(void *ctx, unsigned changed)
+{
+	struct node *n = ctx;
+
+	runner_wake(n, changed);
+	if (changed & ~(unsigned)CONTROL_CHANGED_LEDGER)
+		loop_wake(&n->loop);
+}
+
+/* Tasks follow what is decided, at once: who is given one starts it in the same
+ * turn. */
+static int64_t turn_tasks(struct node *n)
+{
+	unsigned changed = machine_take_live(&n->machine);
+	int64_t wait_us = runner_turn(n, changed);
+	int64_t plan_us = plan_turn(n, changed);
+
+	return plan_us < wait_us ? plan_us : wait_us;
+}
+
 /* Everything that waits goes to the replica before its turn, and once more if
  * something came meanwhile: what arrives together is written together. */
 static int64_t turn_replica(struct node *n)
@@ -218,6 +259,10 @@ static int64_t node_turn(void *ctx)
 	struct node *n = ctx;
 	int64_t wait_us = turn_replica(n);
 
+	if (n->replica && n->phase != NODE_STOPPING) {
+		int64_t tasks_us = turn_tasks(n);
+		wait_us = tasks_us < wait_us ? tasks_us : wait_us;
+	}
 	housekeeping(n);
 	if (n->replica)
 		retention_turn(n);
@@ -278,7 +323,7 @@ static int open_stores(struct node *n, struct err *e)
 	if (log_open(&n->log, &log, e))
 		return e->code;
 	snprintf(path, sizeof(path), "%s/state", cfg->data);
-	machine_init(&n->machine);
+	machine_init(&n->machine, on_decided, n);
 	struct state_config state = {.path = path,
 				     .bytes_max =
 					     (size_t)cfg->limits.state_bytes,
@@ -286,7 +331,10 @@ static int open_stores(struct node *n, struct err *e)
 				     .owner = &n->mailbox,
 				     .machine = machine_hooks(&n->machine),
 				     .clock = n->clock};
-	return state_open(&n->state, &state, e);
+	if (state_open(&n->state, &state, e))
+		return e->code;
+	machine_load(&n->machine, n->state);
+	return 0;
 }
 
 static void fill_peer(const struct node_member *from, struct wire_peer *to)
@@ -390,7 +438,8 @@ int node_open(struct node *n, const char *config_path, struct err *e)
 	if (open_loop(n, e) || open_stores(n, e) ||
 	    worker_open(&n->reader, "reader", &n->mailbox, e) ||
 	    worker_open(&n->imager, "imager", &n->mailbox, e) ||
-	    open_members(n, e) || open_door(n, e))
+	    worker_open(&n->definer, "definer", &n->mailbox, e) ||
+	    runner_open(n, e) || open_members(n, e) || open_door(n, e))
 		return e->code;
 	n->watchdog_us = notify_watchdog_us();
 	return 0;
@@ -422,13 +471,23 @@ void node_close(struct node *n)
 {
 	signal(SIGALRM, give_up);
 	alarm(LIMIT_STOP_MS / 1000);
-	admin_close(&n->admin);
+	admin_close(n);
 	door_close(n->door);
 	wire_close(n->wire);
+	if (!runner_close(n)) {
+		/* A database holds a thread that uses all that follows. What is
+		 * durable is durable. */
+		log_event(LOG_WARN, "task_does_not_end", "exit=%d",
+			  n->exit_code);
+		_exit(n->exit_code);
+	}
+	worker_close(&n->definer);
+	runner_forget_close(n);
 	worker_close(&n->reader);
 	worker_close(&n->imager);
 	images_close(&n->images);
 	state_close(n->state);
+	machine_clear(&n->machine);
 	log_close(n->log);
 	replica_close(n->replica);
 	blob_unref(n->first_entry);

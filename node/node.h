@@ -6,6 +6,10 @@
  *   members.c    who is who, and whose word counts
  *   lead.c       what a leader proposes by itself
  *   stop.c       leaving: hand over, then stop
+ *   plan.c       who shall run which task   pulse.c  who lives
+ *   runner*.c    the tasks that run here    goal.c   those that shall
+ *   decided.c    what is decided, for all threads   view.c   who runs what
+ *   http.c       metrics and health by HTTP
  *   reload.c     SIGHUP, SIGUSR2
  *   retention.c  the log stays within half its quota
  *   port_disk.c  replica_disk over the stores    port_image.c  its images
@@ -31,7 +35,9 @@
 #include "node/loop.h"
 #include "node/machine.h"
 #include "node/members.h"
+#include "node/plan.h"
 #include "node/port_image.h"
+#include "node/runner.h"
 #include "node/stats.h"
 #include "node/worker.h"
 
@@ -49,19 +55,29 @@ enum node_phase {
 /* Completion of what start.c gave to the log; Raft counts its own from 1. */
 #define NODE_TICKET_START UINT64_MAX
 
+/* Those of tasks, of the planner, of people's commands. */
+#define NODE_TAG_TASK ((uint64_t)1 << 62)
+#define NODE_TAG_PLAN ((uint64_t)1 << 61)
+#define NODE_TAG_ADMIN ((uint64_t)1 << 60)
+
 enum { NODE_HOUSEKEEPING_US = 100 * 1000 };
 
 /* An election, as the one who won it saw it; microseconds, 0: unknown. */
 struct election {
 	int64_t lost_us, stood_us, won_us;
+	uint64_t lost_id; /* who led before; 0: nobody known */
 	bool is_told;
 };
 
 struct lead {
+	uint64_t last_leader_id;
 	struct election election;
 	bool is_cluster_proposed;
 	int64_t retry_us; /* a proposal failed: not before */
 };
+
+struct http;
+struct forget;
 
 struct node {
 	char *config_path;
@@ -75,8 +91,9 @@ struct node {
 
 	struct mailbox mailbox;
 	struct loop loop;
-	struct worker reader; /* the log, for followers and operators */
-	struct worker imager; /* images */
+	struct worker reader;  /* the log, for followers and operators */
+	struct worker imager;  /* images */
+	struct worker definer; /* databases, for plans and people */
 	struct store_dir *dir;
 	struct hard_state *hard;
 	struct log_store *log;
@@ -90,6 +107,10 @@ struct node {
 	struct members members;
 	struct images images;
 	struct lead lead;
+	struct plan plan;
+	struct runner runner;
+	struct forget *forgets; /* runner_forget.c */
+	struct http *http;      /* NULL: off */
 	struct admin admin;
 	struct stats stats;
 
@@ -103,7 +124,8 @@ struct node {
 	size_t read_cap;
 
 	int signal; /* the one that asked to stop, 0: none */
-	int64_t leave_until_us;
+	int64_t drain_until_us, leave_until_us;
+	bool has_drained;
 	bool is_handing_over;
 	int64_t housekeeping_us, retention_us; /* not before */
 	int64_t watchdog_us, watchdog_next_us; /* 0: no watchdog */
@@ -113,6 +135,10 @@ struct node {
 };
 
 int64_t node_now_us(const struct node *n);
+/* What is declared, as decided; never NULL, borrowed until the next turn. */
+const struct catalog *node_catalog(struct node *n);
+/* Relative paths of databases begin there. */
+const char *node_base_dir(const struct node *n);
 
 /* -- node.c ---------------------------------------------------------------- */
 /* Half open on failure: node_close anyway. */

@@ -267,10 +267,12 @@ static int install(struct node *n, const struct image_job *j, struct err *e)
 {
 	worker_pause(&n->reader);
 	worker_pause(&n->imager);
+	runner_pause(n);
 	int rc = state_image_install(n->state, j->path, j->image.index,
 				     j->image.term, e);
 	if (!rc)
-		machine_replaced(&n->machine);
+		machine_replaced(&n->machine, n->state);
+	runner_resume(n);
 	worker_resume(&n->imager);
 	worker_resume(&n->reader);
 	return rc;

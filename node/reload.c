@@ -55,6 +55,11 @@ static void tell_ignored(const struct node_config *old,
 	    !same(old->admin.listen.host, new->admin.listen.host) ||
 	    old->admin.listen.port != new->admin.listen.port)
 		needs_restart("admin");
+	if (!same(old->http.listen.host, new->http.listen.host) ||
+	    old->http.listen.port != new->http.listen.port)
+		needs_restart("http");
+	if (!same(old->secrets, new->secrets))
+		needs_restart("secrets");
 	if (old->is_insecure != new->is_insecure)
 		needs_restart("insecure");
 	if (old->limits.log_bytes != new->limits.log_bytes ||

@@ -101,6 +101,12 @@ static void on_fate(void *ctx, uint64_t tag, int code, uint64_t index)
 	stats_fate(&n->stats, code);
 	if (tag & NODE_TAG_OWN)
 		lead_fate(n, tag, code);
+	else if (tag & NODE_TAG_TASK)
+		runner_fate(n, tag, code, index);
+	else if (tag & NODE_TAG_PLAN)
+		plan_fate(n, tag, code);
+	else if (tag & NODE_TAG_ADMIN)
+		admin_propose_fate(n, tag, code, index);
 	else
 		admin_fate(n, tag, code, index);
 }
@@ -153,6 +159,7 @@ int start_replica(struct node *n, struct err *e)
 	if (replica_open(&n->replica, &cfg, e))
 		return e->code;
 	n->phase = NODE_RUNNING;
+	plan_open(n);
 	members_read_state(n);
 	members_refresh(n); /* quarantine before the first message */
 	if (replica_start(n->replica, e))

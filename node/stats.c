@@ -112,6 +112,16 @@ static const struct row rows[] = {
 	    "Peers that can be sent to.", NULL),
 	ROW(requests, METRIC_COUNTER, "admin_requests_total",
 	    "Requests taken at the door.", NULL),
+	ROW(conflicts, METRIC_COUNTER, "conflicts_total",
+	    "Conflicts that the cluster has seen.", NULL),
+	ROW(conflicts_open, METRIC_GAUGE, "conflicts_open",
+	    "Conflicts that wait for a person.", NULL),
+	ROW(letters, METRIC_GAUGE, "dlq_events",
+	    "Changes that a target refused and that wait.", NULL),
+	ROW(revision, METRIC_GAUGE, "config_revision",
+	    "Revision of the definition in force.", NULL),
+	ROW(decided_index, METRIC_GAUGE, "decided_index",
+	    "Newest entry that is decided here.", NULL),
 	ROW(rss_bytes, METRIC_GAUGE, "process_rss_anon_bytes",
 	    "Resident memory that no file backs.", NULL),
 	ROW(cpu_us, METRIC_COUNTER, "process_cpu_us_total",
@@ -136,6 +146,25 @@ static struct histogram *add_histogram(struct stats *s, const char *name,
 	return metrics_histogram(&s->registry, name, help, NULL)->histogram;
 }
 
+static struct histogram *add_phase(struct stats *s, const char *label)
+{
+	return metrics_histogram(
+		       &s->registry, "synod_failover_duration_seconds",
+		       "Phases of a fail-over: until the loss was known, until "
+		       "a leader was elected, until its tasks were assigned, "
+		       "until the first change of a task.",
+		       label)
+		->histogram;
+}
+
+static void add_failover(struct stats *s)
+{
+	s->failover_detect_us = add_phase(s, "phase=\"detect\"");
+	s->failover_elect_us = add_phase(s, "phase=\"elect\"");
+	s->failover_assign_us = add_phase(s, "phase=\"assign\"");
+	s->failover_first_us = add_phase(s, "phase=\"first_change\"");
+}
+
 void stats_open(struct node *n)
 {
 	struct stats *s = &n->stats;
@@ -155,6 +184,7 @@ void stats_open(struct node *n)
 				       "How late the loop's timer fired.");
 	s->loop_turn_us = add_histogram(s, "synod_loop_turn_seconds",
 					"Duration of one turn of the loop.");
+	add_failover(s);
 	s->fsync_us = add_histogram(s, "synod_raft_fsync_duration_seconds",
 				    "Duration of a group commit of the log.");
 }
@@ -221,6 +251,7 @@ void stats_refresh(struct node *n)
 
 	refresh_raft(n);
 	refresh_wire(n);
+	stats_refresh_tasks(n);
 	log_bounds(n->log, &bounds);
 	metric_set(s->log_bytes, (int64_t)bounds.bytes_used);
 	metric_set(s->log_limit_bytes, (int64_t)bounds.bytes_max);

@@ -7,9 +7,12 @@
 #include "base/metrics.h"
 
 struct node;
+struct runner_task;
 
 struct stats {
 	struct metrics registry;
+	struct histogram *failover_detect_us, *failover_elect_us;
+	struct histogram *failover_assign_us, *failover_first_us;
 	struct histogram *loop_lag_us, *loop_turn_us, *fsync_us;
 	struct metric *is_leader, *has_leader, *term, *leader_changes;
 	struct metric *commit_index, *applied_index, *last_index, *elections;
@@ -21,10 +24,20 @@ struct stats {
 	struct metric *frames_received, *bytes_received, *frames_bad;
 	struct metric *hellos_refused, *peers_connected;
 	struct metric *requests, *rss_bytes, *cpu_us;
+	struct metric *conflicts, *conflicts_open, *letters, *revision;
+	struct metric *decided_index;
 };
 
 void stats_open(struct node *n);
 void stats_close(struct stats *s);
+/* -- stats_task.c ---------------------------------------------------------- */
+/* Fill in what a task counts into, before it runs. */
+void stats_task(struct node *n, struct runner_task *t);
+/* A task was given to a node, for this reason (a literal). */
+void stats_assigned(struct stats *s, const char *reason);
+/* Which tasks run here. */
+void stats_refresh_tasks(struct node *n);
+
 /* A proposal ended. */
 void stats_fate(struct stats *s, int code);
 /* Read everything that others count. */

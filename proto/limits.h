@@ -144,6 +144,9 @@ enum {
 /* A source transaction that an apply task holds in memory, all its parts.
  * Beyond: the task blocks and says so. */
 #define LIMIT_TRANSACTION_BYTES ((size_t)256 << 20)
+/* Proposals of a node's tasks that wait for a leader or for room. Beyond: the
+ * task waits. */
+#define LIMIT_TASK_QUEUE_BYTES ((size_t)64 << 20)
 /* Outcomes that apply tasks get from memory; older ones from the state. */
 #define LIMIT_OUTCOME_WINDOW_BYTES ((size_t)16 << 20)
 
