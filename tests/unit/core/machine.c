@@ -1,7 +1,11 @@
 #include "machine.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "cluster/core/command.h"
 
@@ -51,4 +55,27 @@ void machine_command(struct machine *m, const Synod__Command__Command *c)
 void machine_restart(struct machine *m)
 {
 	control_reset(&m->control);
+}
+
+static bool is_same(struct bytes a, struct bytes b)
+{
+	return bytes_compare(a, b) == 0;
+}
+
+void machine_check_equal(struct machine *a, struct machine *b)
+{
+	struct bytes key = {0}, ka, kb, va, vb;
+	bool after = false;
+
+	control_flush(&a->control, &a->kv);
+	control_flush(&b->control, &b->kv);
+	assert_int_equal(map_count(a->map), map_count(b->map));
+	while (map_seek(a->map, key, after, &ka, &va)) {
+		assert_true(map_seek(b->map, key, after, &kb, &vb));
+		assert_true(is_same(ka, kb));
+		if (!is_same(va, vb))
+			fail_msg("a value under '%c' differs", ka.data[0]);
+		key = ka;
+		after = true;
+	}
 }

@@ -24,5 +24,7 @@ void machine_give(struct machine *m, enum control_type type,
 void machine_command(struct machine *m, const Synod__Command__Command *c);
 /* As after a crash: memory is gone, the kv is there. */
 void machine_restart(struct machine *m);
+/* Both are flushed; then their states must be equal, key by key. */
+void machine_check_equal(struct machine *a, struct machine *b);
 
 #endif
