@@ -149,6 +149,8 @@ static uint64_t assign_us(const struct task *task,
 void control_take_report(struct control_turn *t,
 			 const Synod__Command__TaskReport *in)
 {
+	const struct task *task = tasks_find(&t->c->tasks, in->task_id);
+	bool was_working = task && task->first_change_us;
 	char name[CONTROL_TASK_NAME_MAX];
 
 	if (!tasks_take_report(&t->c->tasks, t->kv, in)) {
@@ -156,9 +158,8 @@ void control_take_report(struct control_turn *t,
 		return;
 	}
 	t->changed |= CONTROL_CHANGED_PROGRESS;
-	if (!in->first_change_us)
+	if (!in->first_change_us || was_working)
 		return;
-	const struct task *task = tasks_find(&t->c->tasks, in->task_id);
 	struct control_note note = {.type = "task_working",
 				    .node_id = task->node_id,
 				    .time_us = in->time_us,

@@ -10,10 +10,10 @@
 
 /* Value of "t": u64 node, u64 epoch, i64 assigned_us, u32 state, i32 code,
  * i64 reported_us, u64 applied, u64 upto, u64 lag p50, u64 lag p99, u64 rows,
- * i64 checkpoint_us, u64 born index, u64 detect_us, u64 elect_us, twice u16
- * length and text: text, hint. */
+ * i64 checkpoint_us, u64 born index, u64 detect_us, u64 elect_us, u64
+ * first_change_us, twice u16 length and text: text, hint. */
 enum {
-	TASK_HEAD = 112,
+	TASK_HEAD = 120,
 	TASK_BYTES = TASK_HEAD + 4 + 2 * TASK_TEXT_MAX,
 	TASK_KEY = 5,
 };
@@ -136,6 +136,7 @@ static void task_put(const struct kv *kv, const struct task *t)
 	put_u64(buf + 88, t->born_index);
 	put_u64(buf + 96, t->detect_us);
 	put_u64(buf + 104, t->elect_us);
+	put_u64(buf + 112, t->first_change_us);
 	size_t at = text_write(buf, TASK_HEAD, t->text);
 	at = text_write(buf, at, t->hint);
 	kv->put(kv->ctx, key_bytes(&key), (struct bytes){buf, at});
@@ -159,6 +160,7 @@ static void task_read(struct bytes v, struct task *t)
 	t->born_index = get_u64(v.data + 88);
 	t->detect_us = get_u64(v.data + 96);
 	t->elect_us = get_u64(v.data + 104);
+	t->first_change_us = get_u64(v.data + 112);
 	text_read(v, text_read(v, TASK_HEAD, t->text), t->hint);
 }
 
@@ -181,6 +183,7 @@ bool tasks_take_assign(struct tasks *t, const struct kv *kv, uint64_t index,
 	task_text_set(task->text, "");
 	task_text_set(task->hint, "");
 	task->reported_us = 0;
+	task->first_change_us = 0;
 	task_put(kv, task);
 	return true;
 }
@@ -216,6 +219,8 @@ bool tasks_take_report(struct tasks *t, const struct kv *kv,
 	task_text_set(task->text, c->text);
 	task_text_set(task->hint, c->hint);
 	task->reported_us = c->time_us;
+	if (!task->first_change_us)
+		task->first_change_us = c->first_change_us;
 	task_put(kv, task);
 	return true;
 }

@@ -63,6 +63,7 @@ struct task {
 	int32_t code;
 	char text[TASK_TEXT_MAX], hint[TASK_TEXT_MAX];
 	int64_t reported_us;
+	uint64_t first_change_us; /* likewise, once: see TaskReport */
 	/* Apply: its hint; see Checkpoint in proto/command.proto. */
 	uint64_t applied, upto, lag_p50_us, lag_p99_us, n_rows;
 	int64_t checkpoint_us;

@@ -158,6 +158,10 @@ static void test_the_first_change_of_an_owner_is_told(void **state)
 	assert_int_equal(last_event(w).elect_us, 7);
 	assert_int_equal(last_event(w).assign_us, 10000 - 5 - 1234);
 	assert_int_equal(last_event(w).first_change_us, 1234);
+	/* Once is enough. */
+	entry_report(w->m, BERLIN, epoch, 99);
+	assert_string_equal(last_event(w).type, "");
+	assert_int_equal(task_of(w, BERLIN)->first_change_us, 1234);
 	entry_report(w->m, BERLIN, epoch + 1, 1234);
 	check_refused(w, 1, ERR_FENCED);
 }
