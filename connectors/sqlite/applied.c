@@ -2,20 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "connectors/sqlite/apply.h"
-#include "connectors/sqlite/sql.h"
+#include "connectors/sqlite/applied_sql.h"
 
 enum { STATEMENT_KEY_MAX = 8 + CHANGE_VALUES_MAX / 8 };
-
-enum statement_kind {
-	STATEMENT_PUT = 1,
-	STATEMENT_PATCH,
-	STATEMENT_MOVE,
-	STATEMENT_DELETE,
-	STATEMENT_TRUNCATE,
-	STATEMENT_READ,
-	STATEMENT_YIELD,
-};
 
 /* A row that is being written. */
 struct writing {
@@ -25,171 +14,6 @@ struct writing {
 	struct apply_reject *why;
 	enum applied_fate fate;
 };
-
-/* -- the SQL ---------------------------------------------------------------
- */
-static const char *name_of(const struct applied *t, uint32_t i)
-{
-	return t->ct->side->columns[i];
-}
-
-static bool is_told(const struct value *v)
-{
-	return v->state == VALUE_SET || v->state == VALUE_NULL;
-}
-
-/* Columns that the row has values for: of a key, the change itself tells. */
-static bool is_written(const struct writing *x, uint32_t i)
-{
-	return i < x->row->change.n_values && is_told(&x->row->values[i]);
-}
-
-/* WHERE k1 = ?n AND ... with places from first. */
-static void where_key(struct sql *s, const struct applied *t, uint32_t first)
-{
-	for (uint32_t i = 0; i < t->n_key; i++) {
-		sqlite_sql_add(s, "%s", i ? " AND " : " WHERE ");
-		sqlite_sql_name(s, name_of(t, i));
-		sqlite_sql_add(s, " = ?%u", first + i);
-	}
-}
-
-static void put_sql(struct sql *s, const struct writing *x)
-{
-	const struct applied *t = x->t;
-	const char *between = " ON CONFLICT(";
-	uint32_t n_set = 0;
-
-	sqlite_sql_add(s, "INSERT OR ABORT INTO ");
-	sqlite_sql_name(s, t->ct->side->table);
-	for (uint32_t i = 0; i < t->n; i++) {
-		if (!is_written(x, i))
-			continue;
-		sqlite_sql_add(s, "%s", n_set++ ? ", " : " (");
-		sqlite_sql_name(s, name_of(t, i));
-	}
-	for (uint32_t i = 0, n = 0; i < t->n; i++) {
-		if (is_written(x, i))
-			sqlite_sql_add(s, "%s?%u", n++ ? ", " : ") VALUES (",
-				       i + 1);
-	}
-	sqlite_sql_add(s, ")");
-	for (uint32_t i = 0; i < t->n_key; i++) {
-		sqlite_sql_add(s, "%s", between);
-		sqlite_sql_name(s, name_of(t, i));
-		between = ", ";
-	}
-	between = ") DO UPDATE SET ";
-	for (uint32_t i = t->n_key; i < t->n; i++) {
-		if (!is_written(x, i))
-			continue;
-		sqlite_sql_add(s, "%s", between);
-		sqlite_sql_name(s, name_of(t, i));
-		sqlite_sql_add(s, " = excluded.");
-		sqlite_sql_name(s, name_of(t, i));
-		between = ", ";
-	}
-	if (between[0] == ')')
-		sqlite_sql_add(s, ") DO NOTHING");
-}
-
-/* A PATCH leaves the key alone, a MOVE writes it, too. */
-static void patch_sql(struct sql *s, const struct writing *x, bool is_move)
-{
-	const struct applied *t = x->t;
-	const char *between = " SET ";
-
-	sqlite_sql_add(s, "UPDATE OR ABORT ");
-	sqlite_sql_name(s, t->ct->side->table);
-	for (uint32_t i = is_move ? 0 : t->n_key; i < t->n; i++) {
-		if (i >= t->n_key && !is_written(x, i))
-			continue;
-		sqlite_sql_add(s, "%s", between);
-		sqlite_sql_name(s, name_of(t, i));
-		sqlite_sql_add(s, " = ?%u", i + 1);
-		between = ", ";
-	}
-	if (between[0] == ' ') { /* nothing to change: is it there? */
-		sqlite_sql_add(s, " SET ");
-		sqlite_sql_name(s, name_of(t, 0));
-		sqlite_sql_add(s, " = ");
-		sqlite_sql_name(s, name_of(t, 0));
-	}
-	where_key(s, t, t->n + 1);
-}
-
-static void read_sql(struct sql *s, const struct applied *t)
-{
-	sqlite_sql_add(s, "SELECT ");
-	for (uint32_t i = 0; i < t->n; i++) {
-		sqlite_sql_add(s, "%s", i ? ", " : "");
-		sqlite_sql_name(s, name_of(t, i));
-	}
-	sqlite_sql_add(s, " FROM ");
-	sqlite_sql_name(s, t->ct->side->table);
-	where_key(s, t, t->n + 1);
-}
-
-/* A value that no other row has. */
-static const char *spare_value(const struct applied *t, uint32_t i)
-{
-	if (t->is_nullable[i])
-		return "NULL";
-	switch (t->fields[i].affinity) {
-	case AFFINITY_TEXT:
-		return "'_synod_' || hex(randomblob(8))";
-	case AFFINITY_REAL:
-		return "random() + 0.5";
-	case AFFINITY_NONE:
-		return "randomblob(16)";
-	default:
-		return "random()";
-	}
-}
-
-static void yield_sql(struct sql *s, const struct applied *t)
-{
-	const char *between = " SET ";
-
-	sqlite_sql_add(s, "UPDATE OR ABORT ");
-	sqlite_sql_name(s, t->ct->side->table);
-	for (uint32_t i = 0; i < t->n; i++) {
-		if (!t->is_unique[i])
-			continue;
-		sqlite_sql_add(s, "%s", between);
-		sqlite_sql_name(s, name_of(t, i));
-		sqlite_sql_add(s, " = %s", spare_value(t, i));
-		between = ", ";
-	}
-	where_key(s, t, t->n + 1);
-}
-
-static void build(struct sql *s, const struct writing *x,
-		  enum statement_kind kind)
-{
-	switch (kind) {
-	case STATEMENT_PUT:
-		put_sql(s, x);
-		break;
-	case STATEMENT_PATCH:
-	case STATEMENT_MOVE:
-		patch_sql(s, x, kind == STATEMENT_MOVE);
-		break;
-	case STATEMENT_READ:
-		read_sql(s, x->t);
-		break;
-	case STATEMENT_YIELD:
-		yield_sql(s, x->t);
-		break;
-	case STATEMENT_DELETE:
-	case STATEMENT_TRUNCATE:
-		sqlite_sql_add(s, "DELETE FROM ");
-		sqlite_sql_name(s, x->t->ct->side->table);
-		if (kind == STATEMENT_DELETE)
-			where_key(s, x->t, x->t->n + 1);
-		break;
-	}
-}
 
 static int schema_error(const struct writing *x, struct err *e)
 {
@@ -215,7 +39,7 @@ static int statement(const struct writing *x, enum statement_kind kind,
 	memcpy(key, &id, sizeof(id));
 	key[4] = (uint8_t)kind;
 	for (uint32_t i = 0; has_set && i < x->t->n; i++) {
-		if (is_written(x, i))
+		if (sqlite_applied_has(x->row, i))
 			key[5 + i / 8] |= (uint8_t)(1u << i % 8);
 	}
 	*out = sqlite_statement_find(x->h, (struct bytes){key, len});
@@ -223,7 +47,7 @@ static int statement(const struct writing *x, enum statement_kind kind,
 		return 0;
 	struct sql s = {0};
 	struct err why = {0};
-	build(&s, x, kind);
+	sqlite_applied_sql(&s, x->t, x->row, kind);
 	int rc = sqlite_statement_get(x->h, (struct bytes){key, len}, s.text,
 				      out, &why);
 	sqlite_sql_free(&s);
@@ -248,14 +72,14 @@ static int bind_values(struct writing *x, sqlite3_stmt *stmt)
 	for (uint32_t i = 0; i < x->t->n; i++) {
 		struct err why = {0};
 
-		if (!is_written(x, i))
+		if (!sqlite_applied_has(x->row, i))
 			continue;
 		if (sqlite_types_bind(stmt, (int)i + 1, &x->t->fields[i],
 				      &x->row->values[i], &why)) {
 			char text[CONNECTOR_TEXT_MAX];
 
 			(void)snprintf(text, sizeof(text), "%.64s: %.400s",
-				       name_of(x->t, i), why.text);
+				       x->t->ct->side->columns[i], why.text);
 			refuse(x, APPLIED_BAD, text);
 			return ERR_DATA;
 		}
@@ -373,8 +197,8 @@ static enum existing compare(struct writing *x, sqlite3_stmt *stmt,
 	for (uint32_t i = 0; i < x->t->n; i++) {
 		struct err why = {0};
 
-		if (sqlite_types_read(stmt, (int)i, &x->t->fields[i],
-				      &x->h->row, &there[i], &why)) {
+		struct types_cell cell = {stmt, (int)i, &x->t->fields[i]};
+		if (sqlite_types_read(&cell, &x->h->row, &there[i], &why)) {
 			refuse(x, APPLIED_BAD, why.text);
 			return EXISTING_ODD;
 		}

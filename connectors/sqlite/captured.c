@@ -189,8 +189,8 @@ int sqlite_capture_values(struct capture_handle *h, const struct captured *t,
 		*v = (struct value){.state = VALUE_ABSENT};
 		if (!image.is_whole && !f->is_key && !is_asked(t, i))
 			continue;
-		int rc = sqlite_types_read(row, image.first + (int)i, f,
-					   &h->row, v, &why);
+		struct types_cell cell = {row, image.first + (int)i, f};
+		int rc = sqlite_types_read(&cell, &h->row, v, &why);
 		if (rc == 0 && f->is_key && v->state == VALUE_NULL)
 			rc = err_set(&why, ERR_DATA, "NULL is no key");
 		if (rc == 0)

@@ -2,6 +2,11 @@
 
 #include "connectors/sqlite/capture.h"
 
+static uint32_t chunk_rows(const struct captured *t)
+{
+	return t->ct.load_chunk ? t->ct.load_chunk : CAPTURE_CHUNK;
+}
+
 /* Names of the key columns, each behind a comma but the first; values: question
  * marks instead. */
 static void key_list(struct sql *s, const struct captured *t, bool is_values)
@@ -59,97 +64,104 @@ static int prepare(struct capture_handle *h, const struct captured *t,
 		   struct err *e)
 {
 	struct sql s = {0};
-	uint32_t chunk = t->ct.load_chunk ? t->ct.load_chunk : CAPTURE_CHUNK;
 
 	build(&s, t, p->key.len == 0);
 	int rc = sqlite_db_prepare(&h->db, s.text, stmt, e);
 	sqlite_sql_free(&s);
 	if (rc)
 		return rc;
-	(void)sqlite3_bind_int64(*stmt, 1, chunk);
+	(void)sqlite3_bind_int64(*stmt, 1, chunk_rows(t));
 	/* The texts that it lends stay as long as the position does. */
 	return p->key.len ? bind_key(t, p, *stmt, e) : 0;
 }
 
-static int add_row(struct capture_handle *h, const struct captured *t,
-		   struct position_table *p, struct value_buf *key,
-		   struct change_writer *w)
-{
-	struct change_row row = {.op = CHANGE_READ,
-				 .table_id = t->ct.table->id,
-				 .values = h->values,
-				 .n_values = t->n};
-	int holds = sqlite_capture_holds(h, t, NULL);
+/* A chunk on its way into a writer. */
+struct chunk {
+	struct capture_handle *h;
+	struct captured *t;
+	struct position_table *p;
+	size_t bytes_max;
+	struct change_writer *w;
+	struct value_buf key; /* of the last row */
+};
 
+static int add_row(struct chunk *x, sqlite3_stmt *stmt, struct err *e)
+{
+	struct capture_handle *h = x->h;
+	struct change_row row = {.op = CHANGE_READ,
+				 .table_id = x->t->ct.table->id,
+				 .values = h->values,
+				 .n_values = x->t->n};
+
+	arena_clear(&h->row);
+	int rc = sqlite_capture_values(h, x->t, stmt,
+				       (struct capture_image){0, true}, e);
+	int holds = rc ? rc : sqlite_capture_holds(h, x->t, e);
 	if (holds < 0)
 		return holds;
-	key->len = 0;
-	change_key(key, h->values, t->n_key);
-	row.key = (struct bytes){key->data, key->len};
+	x->key.len = 0;
+	change_key(&x->key, h->values, x->t->n_key);
+	row.key = (struct bytes){x->key.data, x->key.len};
 	if (holds)
-		change_add(w, &row);
-	p->n_loaded++;
+		change_add(x->w, &row);
+	x->p->n_loaded++;
 	return 0;
 }
 
-static int read_rows(struct capture_handle *h, struct captured *t,
-		     sqlite3_stmt *stmt, size_t bytes_max,
-		     struct change_writer *w, struct err *e)
+/* 1: there may be more; 0: the query came to its end. */
+static int read_rows(struct chunk *x, sqlite3_stmt *stmt, struct err *e)
 {
-	struct position_table *p =
-		sqlite_position_find(&h->next, t->ct.table->id);
-	uint32_t left = t->ct.load_chunk ? t->ct.load_chunk : CAPTURE_CHUNK;
-	struct value_buf key = {0};
-	int rc = 0;
+	uint32_t left = chunk_rows(x->t);
+	int rc = 1;
 
-	while (left && change_writer_bytes(w) < bytes_max &&
-	       (rc = sqlite_db_step(&h->db, stmt, e)) == 1) {
-		arena_clear(&h->row);
-		rc = sqlite_capture_values(h, t, stmt,
-					   (struct capture_image){0, true}, e);
-		if (rc == 0)
-			rc = add_row(h, t, p, &key, w);
+	while (left && change_writer_bytes(x->w) < x->bytes_max) {
+		rc = sqlite_db_step(&x->h->db, stmt, e);
+		if (rc <= 0)
+			return rc;
+		rc = add_row(x, stmt, e);
 		if (rc)
-			break;
+			return rc;
 		left--;
-		rc = 1;
 	}
-	if (rc == 0 && left && change_writer_bytes(w) < bytes_max)
-		p->is_loaded = true; /* the query came to its end */
-	if (rc >= 0 && key.len) {
-		p->key.len = 0;
-		value_buf_put(&p->key, key.data, key.len);
+	return 1;
+}
+
+static int read_chunk(struct chunk *x, sqlite3_stmt *stmt, struct err *e)
+{
+	change_begin(x->w, TXN_LOAD, sqlite_db_wall_us());
+	int rc = read_rows(x, stmt, e);
+	if (rc < 0) {
+		change_abort(x->w);
+		return rc;
 	}
-	if (p->is_loaded)
-		p->key.len = 0;
-	value_buf_free(&key);
-	return rc < 0 ? rc : 0;
+	change_end(x->w);
+	x->p->is_loaded = rc == 0;
+	if (x->key.len || x->p->is_loaded) {
+		x->p->key.len = 0;
+		if (!x->p->is_loaded)
+			value_buf_put(&x->p->key, x->key.data, x->key.len);
+	}
+	return 0;
 }
 
 int sqlite_load_read(struct capture_handle *h, size_t bytes_max,
 		     struct change_writer *w, struct err *e)
 {
-	struct position_table *p = NULL;
-	struct captured *t = NULL;
+	struct chunk x = {.h = h, .bytes_max = bytes_max, .w = w};
 	sqlite3_stmt *stmt = NULL;
 
-	for (size_t i = 0; i < h->n_tables && !t; i++) {
-		p = sqlite_position_find(&h->next, h->tables[i].ct.table->id);
-		if (p && !p->is_loaded)
-			t = &h->tables[i];
+	for (size_t i = 0; i < h->n_tables && !x.t; i++) {
+		x.p = sqlite_position_find(&h->next, h->tables[i].ct.table->id);
+		if (x.p && !x.p->is_loaded)
+			x.t = &h->tables[i];
 	}
-	if (!t)
+	if (!x.t)
 		return 0;
-	int rc = prepare(h, t, p, &stmt, e);
-	if (rc == 0) {
-		change_begin(w, TXN_LOAD, sqlite_db_wall_us());
-		rc = read_rows(h, t, stmt, bytes_max, w, e);
-		if (rc)
-			change_abort(w);
-		else
-			change_end(w);
-	}
+	int rc = prepare(h, x.t, x.p, &stmt, e);
+	if (rc == 0)
+		rc = read_chunk(&x, stmt, e);
 	sqlite3_finalize(stmt);
+	value_buf_free(&x.key);
 	return rc ? rc : 1;
 }
 

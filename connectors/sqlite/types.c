@@ -266,9 +266,12 @@ static bool is_our_text(const struct value *v, struct bytes text)
 	return is_ours;
 }
 
-static int read_text(sqlite3_stmt *row, int place, const struct types_field *f,
-		     struct arena *arena, struct value *out, struct err *e)
+static int read_text(const struct types_cell *cell, struct arena *arena,
+		     struct value *out, struct err *e)
 {
+	sqlite3_stmt *row = cell->row;
+	int place = cell->place;
+	const struct types_field *f = cell->field;
 	struct value v = {.state = VALUE_SET, .type = f->type};
 
 	/* Asked first: to read a blob as text makes it one. */
@@ -322,9 +325,13 @@ static int read_number(sqlite3_stmt *row, int place,
 	return 0;
 }
 
-int sqlite_types_read(sqlite3_stmt *row, int place, const struct types_field *f,
-		      struct arena *arena, struct value *out, struct err *e)
+int sqlite_types_read(const struct types_cell *cell, struct arena *arena,
+		      struct value *out, struct err *e)
 {
+	sqlite3_stmt *row = cell->row;
+	int place = cell->place;
+	const struct types_field *f = cell->field;
+
 	if (sqlite3_column_type(row, place) == SQLITE_NULL) {
 		*out = (struct value){.state = VALUE_NULL};
 		return 0;
@@ -345,7 +352,7 @@ int sqlite_types_read(sqlite3_stmt *row, int place, const struct types_field *f,
 				      .bytes = row_blob(row, place)};
 		return 0;
 	default:
-		return read_text(row, place, f, arena, out, e);
+		return read_text(cell, arena, out, e);
 	}
 }
 

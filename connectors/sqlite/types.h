@@ -41,10 +41,16 @@ const char *sqlite_types_refuse(const char *column_native, enum value_type type,
 struct types_field sqlite_types_field(const struct table_column *c,
 				      enum value_type type, const char *native,
 				      bool is_key);
-/* The value at this place of a row; lends from the row or from arena. The
- * error says what is there instead. */
-int sqlite_types_read(sqlite3_stmt *row, int place, const struct types_field *f,
-		      struct arena *arena, struct value *out, struct err *e);
+/* A place in a row that was read. */
+struct types_cell {
+	sqlite3_stmt *row;
+	int place; /* from 0 */
+	const struct types_field *field;
+};
+/* Its value; lends from the row or from arena. The error says what is there
+ * instead. */
+int sqlite_types_read(const struct types_cell *cell, struct arena *arena,
+		      struct value *out, struct err *e);
 /* Places count from 1. Lends the value until the statement is reset. */
 int sqlite_types_bind(sqlite3_stmt *stmt, int place,
 		      const struct types_field *f, const struct value *v,
