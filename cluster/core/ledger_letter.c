@@ -180,6 +180,24 @@ static bool is_due(const struct ledger *l, const struct ledger_world *w,
 	       l->figures.n_letters < LIMIT_LETTERS;
 }
 
+/* Of what the entry delivers of the row, some may be there and some not. */
+static void doubt_row(struct ledger *l, const struct ledger_world *w,
+		      const Synod__Command__DeadLetter *letter,
+		      const struct change *c)
+{
+	struct ledger_turn t = {.l = l, .m = l->memory, .w = w};
+
+	t.table = catalog_table(w->catalog, c->table_id);
+	if (!t.table->is_two_way || !t.table->is_current)
+		return;
+	struct row *r = verdict_load(&t, c->key);
+	if (!r->is_known || !r->is_stored)
+		return;
+	row_doubt(r, task_connection(letter->task_id), letter->index,
+		  letter->ordinal);
+	turn_save(&t, r);
+}
+
 static bool dead_letter(struct ledger *l, const struct ledger_world *w,
 			const Synod__Command__DeadLetter *c)
 {
@@ -206,6 +224,8 @@ static bool dead_letter(struct ledger *l, const struct ledger_world *w,
 		put_u64s(w->kv, &chain, id, c->index, 16);
 	l->figures.n_letters++;
 	l->figures.n_parked_keys += is_first;
+	if (is_first)
+		doubt_row(l, w, c, &change);
 	return true;
 }
 

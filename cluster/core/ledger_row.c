@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "cluster/core/catalog.h"
 #include "cluster/core/key.h"
+#include "cluster/core/ledger_image.h"
 
 enum { KEY_TABLE, KEY_DIRECT, KEY_DIGEST };
 enum { FLAG_READ = 1 };
@@ -79,6 +80,11 @@ static void read_side(struct value_reader *in, struct row_side *s)
 	s->connection_id = (uint32_t)value_read_varint(in);
 	s->gap_from = value_read_varint(in);
 	s->gap_to = value_read_varint(in);
+	s->read_upto = value_read_varint(in);
+	s->double_from = value_read_varint(in);
+	s->double_to = value_read_varint(in);
+	s->double_ordinal = (uint32_t)value_read_varint(in);
+	s->last_ordinal = (uint32_t)value_read_varint(in);
 	s->n = (uint32_t)value_read_varint(in);
 	CHECK(s->n <= LIMIT_ROW_DELIVERIES);
 	for (uint32_t i = 0; i < s->n; i++) {
@@ -151,6 +157,11 @@ static void write_side(struct value_buf *buf, const struct row_side *s)
 	value_buf_varint(buf, s->connection_id);
 	value_buf_varint(buf, s->gap_from);
 	value_buf_varint(buf, s->gap_to);
+	value_buf_varint(buf, s->read_upto);
+	value_buf_varint(buf, s->double_from);
+	value_buf_varint(buf, s->double_to);
+	value_buf_varint(buf, s->double_ordinal);
+	value_buf_varint(buf, s->last_ordinal);
 	value_buf_varint(buf, s->n);
 	for (uint32_t i = 0; i < s->n; i++) {
 		value_buf_varint(buf, s->list[i] - at);
@@ -210,6 +221,21 @@ static void consume_gap(struct row *r, struct row_side *s, uint64_t seen)
 	r->has &= ~catalog_bit(s->connection_id);
 }
 
+/* The first n were applied: does the connection have the head now? */
+static uint64_t has_after(const struct row *r, const struct row_side *s,
+			  uint32_t n)
+{
+	uint64_t bit = catalog_bit(s->connection_id);
+	uint64_t last = s->list[n - 1];
+
+	if (last >= r->index)
+		return r->has | bit;
+	/* A row that is there stays as it is under a READ. */
+	if (last <= s->read_upto && !image_is_delete(r->image))
+		return r->has;
+	return r->has & ~bit;
+}
+
 bool row_consume(struct row *r, uint32_t connection_id, uint64_t seen)
 {
 	struct row_side *s = side_of(r, connection_id);
@@ -219,9 +245,7 @@ bool row_consume(struct row *r, uint32_t connection_id, uint64_t seen)
 	while (s && n < s->n && s->list[n] <= seen)
 		n++;
 	if (n > 0) {
-		r->has &= ~bit;
-		if (s->list[n - 1] >= r->index)
-			r->has |= bit;
+		r->has = has_after(r, s, n);
 		memmove(s->list, s->list + n, (s->n - n) * sizeof(s->list[0]));
 		s->n -= n;
 	}
@@ -242,33 +266,65 @@ uint64_t row_last(const struct row *r, uint32_t connection_id)
 	return 0;
 }
 
-void row_deliver(struct row *r, uint32_t connection_id, uint64_t index)
+static struct row_side *open_side(struct row *r, uint32_t connection_id)
 {
 	struct row_side *s = side_of(r, connection_id);
 
-	if (!s) {
-		CHECK(r->n_sides < VVEC_MAX);
-		s = &r->sides[r->n_sides++];
-		s->connection_id = connection_id;
-		s->n = 0;
-		s->gap_from = s->gap_to = 0;
-	}
-	if (s->n > 0 && s->list[s->n - 1] == index)
-		return;
-	CHECK(s->n == 0 || s->list[s->n - 1] < index);
+	if (s)
+		return s;
+	CHECK(r->n_sides < VVEC_MAX);
+	s = &r->sides[r->n_sides++];
+	s->connection_id = connection_id;
+	s->n = 0;
+	s->gap_from = s->gap_to = 0;
+	s->read_upto = 0;
+	s->double_from = s->double_to = 0;
+	s->double_ordinal = s->last_ordinal = 0;
+	return s;
+}
+
+static void append(struct row_side *s, const struct row_delivery *d)
+{
+	CHECK(s->n == 0 || s->list[s->n - 1] < d->index);
+	s->last_ordinal = d->ordinal;
 	if (s->n < LIMIT_ROW_DELIVERIES) {
-		s->list[s->n++] = index;
+		s->list[s->n++] = d->index;
 		return;
 	}
 	if (s->gap_from == 0)
 		s->gap_from = s->list[s->n - 2];
-	s->list[s->n - 1] = s->gap_to = index;
+	s->list[s->n - 1] = s->gap_to = d->index;
 }
 
-void row_deliver_all(struct row *r, uint64_t mask, uint64_t index)
+static void append_again(struct row_side *s, const struct row_delivery *d)
+{
+	if (s->double_to == d->index)
+		return;
+	if (s->double_from == 0)
+		s->double_from = d->index;
+	s->double_to = d->index;
+	s->double_ordinal = s->last_ordinal;
+}
+
+void row_deliver(struct row *r, uint32_t connection_id,
+		 const struct row_delivery *d)
+{
+	struct row_side *s = open_side(r, connection_id);
+
+	if (d->is_read)
+		s->read_upto = d->index;
+	else if (s->read_upto == d->index)
+		s->read_upto = d->index - 1; /* something writes over it */
+	if (s->n > 0 && s->list[s->n - 1] == d->index)
+		append_again(s, d);
+	else
+		append(s, d);
+}
+
+void row_deliver_all(struct row *r, uint64_t mask, const struct row_delivery *d)
 {
 	for (; mask; mask &= mask - 1)
-		row_deliver(r, (uint32_t)__builtin_ctzll(mask), index);
+		row_deliver(r, (uint32_t)__builtin_ctzll(mask), d);
 }
 
 void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index)
@@ -284,4 +340,16 @@ void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index)
 		(s->n - i - 1) * sizeof(s->list[0]));
 	if (--s->n == 0)
 		drop_side(r, s);
+}
+
+void row_doubt(struct row *r, uint32_t connection_id, uint64_t index,
+	       uint32_t ordinal)
+{
+	const struct row_side *s = side_of(r, connection_id);
+
+	if (!s || index < s->double_from || index > s->double_to)
+		return;
+	if (index == s->double_to && ordinal <= s->double_ordinal)
+		return; /* nothing of the entry was applied */
+	r->has &= ~catalog_bit(connection_id);
 }

@@ -36,6 +36,12 @@ struct row_side {
 	uint32_t connection_id;
 	uint32_t n;                /* under way */
 	uint64_t gap_from, gap_to; /* some are missing in between; or 0 */
+	uint64_t read_upto; /* up to there READs: they write over nothing */
+	/* These entries (and maybe some in between) deliver it more than once;
+	 * the last of them first at this ordinal. Or 0. */
+	uint64_t double_from, double_to;
+	uint32_t double_ordinal;
+	uint32_t last_ordinal; /* where the last of the list first did */
 	uint64_t list[LIMIT_ROW_DELIVERIES];
 };
 
@@ -76,11 +82,22 @@ bool row_consume(struct row *r, uint32_t connection_id, uint64_t seen);
 /* Something is under way to it, beyond what was consumed: the last of it. 0:
  * nothing. */
 uint64_t row_last(const struct row *r, uint32_t connection_id);
-/* This entry delivers the row to the connection. */
-void row_deliver(struct row *r, uint32_t connection_id, uint64_t index);
+struct row_delivery {
+	uint64_t index;
+	uint32_t ordinal;
+	bool is_read; /* as a READ */
+};
+void row_deliver(struct row *r, uint32_t connection_id,
+		 const struct row_delivery *d);
 /* To all of the mask. */
-void row_deliver_all(struct row *r, uint64_t mask, uint64_t index);
+void row_deliver_all(struct row *r, uint64_t mask,
+		     const struct row_delivery *d);
 /* What this entry delivered was not applied and never will be. */
 void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index);
+
+/* The entry was applied up to this ordinal and not further: when it brings the
+ * row in several versions, the connection may have an older one. */
+void row_doubt(struct row *r, uint32_t connection_id, uint64_t index,
+	       uint32_t ordinal);
 
 #endif

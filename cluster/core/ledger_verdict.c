@@ -73,9 +73,12 @@ struct row *verdict_load(struct ledger_turn *t, struct bytes key)
 }
 
 /* -- what happens to the head ---------------------------------------------- */
-static void deliver(struct ledger_turn *t, struct row *r, uint64_t mask)
+static void deliver(struct ledger_turn *t, struct row *r, uint64_t mask,
+		    bool is_read)
 {
-	row_deliver_all(r, mask & peers(t), t->w->index);
+	struct row_delivery d = {t->w->index, t->ordinal, is_read};
+
+	row_deliver_all(r, mask & peers(t), &d);
 	r->sent |= mask;
 }
 
@@ -117,7 +120,7 @@ void verdict_crown(struct ledger_turn *t, struct row *r,
 	r->image = image;
 	r->has = r->sent = bit_of(c->maker);
 	vvec_raise(&r->vector, c->maker, t->w->index);
-	deliver(t, r, mask);
+	deliver(t, r, mask, c->is_read && c->is_own);
 }
 
 /* The claim goes to nobody. */
@@ -130,7 +133,7 @@ static void withhold(struct ledger_turn *t, const struct ledger_claim *c)
 void verdict_resend(struct ledger_turn *t, struct row *r, uint64_t mask)
 {
 	turn_emit(t, mask, r->image);
-	deliver(t, r, mask);
+	deliver(t, r, mask, false);
 	t->l->figures.n_resent++;
 }
 
@@ -199,7 +202,7 @@ static void join_head(struct ledger_turn *t, struct row *r,
 		r->stamp_us = c->stamp_us;
 	vvec_raise(&r->vector, c->maker, t->w->index);
 	if (t->is_emptied)
-		deliver(t, r, t->others); /* by the TRUNCATE */
+		deliver(t, r, t->others, false); /* by the TRUNCATE */
 	else
 		withhold(t, c);
 }
