@@ -266,6 +266,8 @@ static int64_t node_turn(void *ctx)
 	housekeeping(n);
 	if (n->replica)
 		retention_turn(n);
+	if (n->replica)
+		http_turn(n);
 	stop_consider(n);
 	if (n->phase == NODE_STOPPING)
 		loop_stop(&n->loop);
@@ -439,7 +441,8 @@ int node_open(struct node *n, const char *config_path, struct err *e)
 	    worker_open(&n->reader, "reader", &n->mailbox, e) ||
 	    worker_open(&n->imager, "imager", &n->mailbox, e) ||
 	    worker_open(&n->definer, "definer", &n->mailbox, e) ||
-	    runner_open(n, e) || open_members(n, e) || open_door(n, e))
+	    runner_open(n, e) || open_members(n, e) || open_door(n, e) ||
+	    http_open(&n->http, n, e))
 		return e->code;
 	n->watchdog_us = notify_watchdog_us();
 	return 0;
@@ -471,6 +474,7 @@ void node_close(struct node *n)
 {
 	signal(SIGALRM, give_up);
 	alarm(LIMIT_STOP_MS / 1000);
+	http_close(n->http);
 	admin_close(n);
 	door_close(n->door);
 	wire_close(n->wire);

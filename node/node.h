@@ -32,6 +32,7 @@
 #include "cluster/wire/wire.h"
 #include "node/admin.h"
 #include "node/config.h"
+#include "node/http.h"
 #include "node/loop.h"
 #include "node/machine.h"
 #include "node/members.h"
@@ -76,7 +77,6 @@ struct lead {
 	int64_t retry_us; /* a proposal failed: not before */
 };
 
-struct http;
 struct forget;
 
 struct node {
