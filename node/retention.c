@@ -1,7 +1,9 @@
 #include "node/retention.h"
 
 #include "base/log.h"
+#include "cluster/core/command.h"
 #include "node/node.h"
+#include "proto/codec.h"
 
 enum { RETENTION_US = 5000 };
 
@@ -26,6 +28,48 @@ uint64_t retention_target(const struct log_bounds *bounds, uint64_t safe_index)
 	return smaller(first + excess, safe_index - LIMIT_RAFT_TRAILING_MIN);
 }
 
+bool retention_is_vital(struct bytes command)
+{
+	enum { TAG_FIELD_SHIFT = 3, FIELD_APPEND = 3, FIELD_BATCH = 9 };
+
+	if (command.len <= CODEC_HEADER_BYTES)
+		return false;
+	/* Packed messages begin with their first field; a oneof has one. */
+	unsigned field = command.data[CODEC_HEADER_BYTES] >> TAG_FIELD_SHIFT;
+	return field != FIELD_APPEND && field != FIELD_BATCH;
+}
+
+static void say_full(struct node *n, bool is_full)
+{
+	Synod__Command__Event event;
+	Synod__Command__Command command;
+
+	synod__command__event__init(&event);
+	synod__command__command__init(&command);
+	event.type = command_text(is_full ? "store_full" : "store_has_room");
+	event.node = command_text(n->config.name);
+	event.text = command_text(
+		is_full ? "captures wait: an apply task is far behind, or "
+			  "limits.log is too small (synodctl status)"
+			: "captures go on");
+	event.time_us = clock_wall_us(&n->clock);
+	command.body_case = SYNOD__COMMAND__COMMAND__BODY_EVENT;
+	command.event = &event;
+	runner_tell(n, &command);
+}
+
+/* Entries up to here are needed by nobody: durable in the state, and looked
+ * through by every apply task. */
+static uint64_t safe_index(struct node *n)
+{
+	uint64_t safe = smaller(n->view.applied_index, n->view.commit_index);
+	struct view *view = decided_view(&n->machine.decided);
+
+	safe = smaller(safe, tasks_low_index(&view->tasks));
+	view_unref(view);
+	return safe;
+}
+
 void retention_turn(struct node *n)
 {
 	struct log_bounds bounds;
@@ -43,10 +87,12 @@ void retention_turn(struct node *n)
 			  is_full ? "store_full" : "store_has_room",
 			  "log_bytes=%zu log_limit_bytes=%zu",
 			  bounds.bytes_used, bounds.bytes_max);
+	if (is_full != n->is_full)
+		say_full(n, is_full);
 	n->is_full = is_full;
 	replica_set_full(n->replica, is_full);
-	uint64_t to = retention_target(
-		&bounds, smaller(n->view.applied_index, n->view.commit_index));
+	atomic_store(&n->runner.is_full, is_full);
+	uint64_t to = retention_target(&bounds, safe_index(n));
 	if (to)
 		log_forget(n->log, to);
 }

@@ -88,7 +88,8 @@ static int propose(struct node *n, struct bytes command, uint64_t serial,
 		return ERR_BUSY;
 	r->flights[i].serial = serial;
 	r->flights[i].ticket = ticket;
-	int rc = replica_propose(n->replica, command, tag_of(r, i), NULL);
+	struct err e = {0};
+	int rc = replica_propose(n->replica, command, tag_of(r, i), &e);
 	if (rc)
 		give_flight(r, i);
 	return rc;

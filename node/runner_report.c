@@ -153,6 +153,10 @@ static void propose_report(struct node *n, struct runner_task *t,
 		return;
 	}
 	t->is_first_told |= body.first_change_us != 0;
+	if (t->told_state == said->state && t->told_code == said->code)
+		return;
+	t->told_state = said->state;
+	t->told_code = said->code;
 	log_event(said->code ? LOG_WARN : LOG_INFO, "task_state",
 		  "task=%s state=%s code=%s why=%s", t->name,
 		  task_state_name(said->state), err_name(said->code),

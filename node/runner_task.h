@@ -88,6 +88,8 @@ struct runner_task {
 	int64_t failing_us;    /* cannot reach its connection since; 0: can */
 	int64_t reach_due_us;
 	bool is_first_told;
+	enum task_state told_state; /* to the log of the process */
+	int told_code;
 	uint64_t seen_total;
 	int64_t seen_us;
 	double per_second;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "node/node.h"
+#include "node/retention.h"
 
 /* How a node gets its first log entry. Every founding member writes the same
  * entry 1, made of the member list; so it does not matter who does it first,
@@ -150,6 +151,7 @@ int start_replica(struct node *n, struct err *e)
 		.seed = seed,
 		.disk = port_disk(n),
 		.net = port_net(n),
+		.is_vital = retention_is_vital,
 		.events = {.ctx = n,
 			   .fate = on_fate,
 			   .changed = on_changed,

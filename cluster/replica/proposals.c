@@ -118,8 +118,9 @@ static struct raft_buffer entry_buffer(uint64_t boot, uint64_t seq,
 
 /* Is there room for one more? The state machine's lag counts: what is committed
  * faster than it can be applied must wait outside. */
-static int check_room(struct replica *r, size_t bytes, struct err *e)
+static int check_room(struct replica *r, struct bytes payload, struct err *e)
 {
+	size_t bytes = REPLICA_PROPOSAL_ID_BYTES + payload.len;
 	struct proposals *ps = &r->proposals;
 	raft_index behind = r->seen_applied - r->durable_applied;
 
@@ -127,7 +128,7 @@ static int check_room(struct replica *r, size_t bytes, struct err *e)
 		return err_set(e, ERR_LIMIT,
 			       "an entry of %zu bytes; the limit is %zu", bytes,
 			       LIMIT_ENTRY_BYTES);
-	if (ps->is_full)
+	if (ps->is_full && !(r->cfg.is_vital && r->cfg.is_vital(payload)))
 		return err_set(e, ERR_FULL,
 			       "the log's quota is nearly used up; raise "
 			       "limits.log or let retention free some");
@@ -150,8 +151,9 @@ int replica_propose(struct replica *r, struct bytes payload, uint64_t tag,
 
 	if (!r->is_running)
 		return err_set(e, ERR_NO_LEADER, "the node is starting");
-	if (check_room(r, bytes, e))
-		return e ? e->code : ERR_BUSY;
+	int rc = check_room(r, payload, e);
+	if (rc)
+		return rc;
 	struct proposal p = {
 		.tag = tag,
 		.boot = r->cfg.boot,
@@ -214,13 +216,13 @@ void proposals_take_forward(struct replica *r, struct peer *p,
 		return;
 	struct proposals *ps = &r->proposals;
 	size_t queued = ps->waiting.bytes + ps->appended.bytes;
-	if (check_room(r, q.bytes, NULL) ||
+	struct bytes payload = {f->payload.data, f->payload.len};
+	if (check_room(r, payload, NULL) ||
 	    queued + q.bytes > 2 * LIMIT_PROPOSALS_BYTES) {
 		decide(r, &q, ERR_BUSY, 0);
 		return;
 	}
-	q.buf = entry_buffer(f->boot, f->seq,
-			     (struct bytes){f->payload.data, f->payload.len});
+	q.buf = entry_buffer(f->boot, f->seq, payload);
 	queue_push(&ps->waiting, &q);
 }
 

@@ -60,6 +60,10 @@ struct replica_config {
 	struct replica_disk disk;
 	struct replica_net net;
 	struct replica_events events;
+	/* The log is full: must this command (as it was proposed) get through
+	 * all the same, because the way down depends on it? NULL: none. Pure.
+	 */
+	bool (*is_vital)(struct bytes payload);
 	/* For tests only: rules of the guard that are switched off, bits of
 	 * enum guard_rule; 0 otherwise. */
 	uint64_t rules_off;
