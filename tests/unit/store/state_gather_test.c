@@ -131,6 +131,8 @@ static void test_entries_share_a_commit_though_each_is_applied(void **state)
 	int64_t took_us = test_now_us() - start_us;
 	assert_int_equal(p.n_steps, N);
 	assert_in_range(p.n_commits, 1, took_us / STATE_GATHER_US + 1);
+	/* Nor did any of them wait for a commit, each of which it preceded. */
+	assert_in_range(took_us, 0, N * STATE_GATHER_US / 3);
 	check_count(f, N);
 }
 
