@@ -14,9 +14,9 @@ static const char find_sql[] =
 	"on n.oid = c.relnamespace where c.relkind in ('r', 'p') "
 	"and case when $1::text is null then n.nspname !~ '^pg_' and "
 	"n.nspname <> 'information_schema' "
-	"else n.nspname in ($1, pg_catalog.lower($1)) end "
-	"and c.relname in ($2, pg_catalog.lower($2)) "
-	"order by c.relname = $2 desc, n.nspname = $1 desc, "
+	"else n.nspname in ($1::text, lower($1::text)) end "
+	"and c.relname in ($2::text, lower($2::text)) "
+	"order by c.relname = $2::text desc, n.nspname = $1::text desc, "
 	"n.nspname = 'public' desc, n.nspname limit 1";
 
 /* leaf: what holds the rows, the table itself or all its partitions. key: the
