@@ -132,29 +132,6 @@ struct compile_connection *compile_connection(struct compile *c,
 	return NULL;
 }
 
-struct connector_target compile_target(const struct compile *c,
-				       const struct compile_connection *k)
-{
-	return (struct connector_target){.connection = k->definition,
-					 .cluster = c->env->cluster,
-					 .secrets = c->env->secrets,
-					 .base_dir = c->env->base_dir};
-}
-
-void compile_down(struct compile *c, struct compile_connection *k,
-		  const struct err *e)
-{
-	if (k->is_down)
-		return;
-	k->is_down = true;
-	c->is_broken = true;
-	c->plan->n_failed++;
-	struct define_change *change =
-		define_change_add(c->plan, '!', "check failed", "%s", e->text);
-	define_change_what(c->plan, change, "connection %s",
-			   k->definition->name);
-}
-
 /* Those that syncs of the text use, and those that are new or changed. */
 static void mark_used(struct compile *c)
 {
@@ -177,26 +154,6 @@ static void mark_used(struct compile *c)
 	for (size_t i = 0; i < c->out->n_connections; i++)
 		if (c->connections[i].place.line > 0)
 			c->connections[i].is_used = true;
-}
-
-static void test_connections(struct compile *c)
-{
-	for (size_t i = 0; i < c->out->n_connections; i++) {
-		struct compile_connection *k = &c->connections[i];
-		struct connector_target target = compile_target(c, k);
-		char line[CONNECTOR_TEXT_MAX];
-		struct err e = {0};
-		if (!k->is_used)
-			continue;
-		if (!k->connector) {
-			err_set(&e, ERR_INVALID,
-				"this node has no connector of type %s",
-				k->definition->type);
-			compile_down(c, k, &e);
-		} else if (k->connector->test(&target, line, sizeof line, &e)) {
-			compile_down(c, k, &e);
-		}
-	}
 }
 
 /* -- syncs ----------------------------------------------------------------- */
@@ -246,6 +203,9 @@ static void give_id(struct compile *c, const Synod__Definition__Sync *old,
 		    Synod__Definition__Table *t)
 {
 	for (size_t i = 0; old && i < old->n_tables; i++) {
+		/* Packing each with each would take its time. */
+		if (strcmp(old->tables[i]->name, t->name) != 0)
+			continue;
 		t->id = old->tables[i]->id;
 		if (definition_same(&t->base, &old->tables[i]->base))
 			return;
@@ -399,41 +359,6 @@ static void check_kept(struct compile *c)
 	}
 }
 
-/* -- what the databases say ------------------------------------------------ */
-
-static void take_findings(struct compile *c, struct compile_connection *k,
-			  const struct connector_findings *findings)
-{
-	for (size_t i = 0; i < findings->n; i++) {
-		const struct connector_finding *f = &findings->list[i];
-		struct define_change *change = define_change_add(
-			c->plan, '!', f->is_fatal ? "check failed" : "warning",
-			"%s%s%s", f->table ? f->table : "",
-			f->table ? ": " : "", f->text);
-		define_change_what(c->plan, change, "connection %s",
-				   k->definition->name);
-		change->repair = f->repair;
-		c->plan->n_failed += f->is_fatal;
-	}
-}
-
-static void check_connections(struct compile *c)
-{
-	for (size_t i = 0; i < c->out->n_connections; i++) {
-		struct compile_connection *k = &c->connections[i];
-		struct connector_findings findings = {.arena = c->arena};
-		struct connector_target target = compile_target(c, k);
-		struct err e = {0};
-		if (k->n_tables == 0 || k->is_down)
-			continue;
-		if (k->connector->check(&target, k->tables, k->n_tables,
-					&findings, &e))
-			compile_down(c, k, &e);
-		else
-			take_findings(c, k, &findings);
-	}
-}
-
 /* -- the whole ------------------------------------------------------------- */
 
 static int by_connection_id(const void *a, const void *b)
@@ -481,9 +406,11 @@ static int settle(struct compile *c, struct err *e)
 	synod__definition__definition__pack(d, packed);
 	c->out = synod__definition__definition__unpack(&allocator, len, packed);
 	CHECK(c->out);
+	Synod__Definition__Definition none;
+	synod__definition__definition__init(&none);
 	struct catalog *before =
-		c->env->current ? catalog_of(c->env->current) : NULL;
-	int rc = before ? definition_check(before, c->out, e) : 0;
+		catalog_of(c->env->current ? c->env->current : &none);
+	int rc = definition_check(before, c->out, e);
 	catalog_free(before);
 	return rc;
 }
@@ -510,12 +437,12 @@ static int compile(struct compile *c, struct err *e)
 	mark_used(c);
 	if (has_problems(c))
 		return 0;
-	test_connections(c);
+	compile_test(c);
 	take_syncs(c);
 	check_kept(c);
 	if (has_problems(c))
 		return 0;
-	check_connections(c);
+	compile_check(c);
 	if (c->is_broken)
 		return 0;
 	int rc = settle(c, e);

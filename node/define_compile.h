@@ -47,11 +47,17 @@ void define_compare(struct compile *c);
 /* -- define_compile.c ------------------------------------------------------ */
 struct compile_connection *compile_connection(struct compile *c,
 					      const char *name);
+
+/* -- define_ask.c ---------------------------------------------------------- */
 struct connector_target compile_target(const struct compile *c,
 				       const struct compile_connection *k);
 /* It cannot be asked: a failed check, and nothing more is asked there. */
 void compile_down(struct compile *c, struct compile_connection *k,
 		  const struct err *e);
+/* Reach those that are used; then, with their tables known, what stands in the
+ * way of them. */
+void compile_test(struct compile *c);
+void compile_check(struct compile *c);
 
 /* -- define_table.c -------------------------------------------------------- */
 /* One table of a sync, without an id. NULL: problems say why, or a connection
@@ -59,6 +65,13 @@ void compile_down(struct compile *c, struct compile_connection *k,
 Synod__Definition__Table *compile_table(struct compile *c,
 					const struct define_sync *s,
 					const struct define_table *t);
+
+/* -- define_condition.c ---------------------------------------------------- */
+/* The conditions of the text become those of the sides. False: problems say
+ * why. */
+bool compile_where(struct compile *c, const struct define_sync *s,
+		   const struct define_table *text,
+		   Synod__Definition__Table *t);
 
 /* -- define_type.c --------------------------------------------------------- */
 /* A column on one side. */

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "connectors/text.h"
 #include "node/config_nearest.h"
 #include "node/define_compile.h"
 #include "proto/limits.h"
@@ -425,133 +424,6 @@ static void find_type(struct work *w, const struct field *f,
 	w->is_bad = true;
 }
 
-/* -- where ----------------------------------------------------------------- */
-
-static const Synod__Definition__Side *side_of(const Synod__Definition__Table *t,
-					      const struct work *w,
-					      const char *connection)
-{
-	for (size_t i = 0; i < w->n_sides; i++)
-		if (strcmp(w->sides[i].name, connection) == 0)
-			return t->sides[i];
-	return NULL;
-}
-
-/* A number may stand for a boolean where the column is one in the eyes of the
- * system only, and so on: the type of the field decides how a text is read. */
-static bool is_literal_of(const struct where *w, enum value_type type)
-{
-	bool is_number = type == VALUE_INT64 || type == VALUE_UINT64 ||
-			 type == VALUE_DECIMAL || type == VALUE_F32 ||
-			 type == VALUE_F64;
-	if (type == VALUE_NATIVE)
-		return true;
-	if (type == VALUE_BOOL)
-		return w->kind == WHERE_BOOL || w->kind == WHERE_NUMBER;
-	return w->kind == (is_number ? WHERE_NUMBER : WHERE_TEXT);
-}
-
-static const char *literal_kind(enum where_literal kind)
-{
-	return kind == WHERE_TEXT     ? "a text"
-	       : kind == WHERE_NUMBER ? "a number"
-				      : "a boolean";
-}
-
-static void encode_literal(struct work *w, const struct define_condition *k,
-			   const struct where *from,
-			   const Synod__Definition__Field *field,
-			   Synod__Definition__Comparison *out)
-{
-	struct compile *c = w->c;
-	struct config_place place = define_place(k->node, from->literal_at);
-	enum value_type type = (enum value_type)field->type;
-	struct bytes text = {(const uint8_t *)from->literal,
-			     strlen(from->literal)};
-	struct value value = {0};
-	struct value_buf buf = {0};
-	struct err e = {0};
-	if (!is_literal_of(from, type)) {
-		config_problem_add(c->problems, place, PROBLEM_BAD_VALUE,
-				   "column '%.64s' is %s, not %s", from->column,
-				   value_type_name(type),
-				   literal_kind(from->kind));
-		config_problem_note(c->problems,
-				    "texts, dates and times stand in single "
-				    "quotes, numbers do not");
-		w->is_bad = true;
-		return;
-	}
-	if (text_to_value(type, text, c->arena, &value, &e)) {
-		config_problem_add(c->problems, place, PROBLEM_BAD_VALUE,
-				   "'%.64s' is no %s: %.200s", from->literal,
-				   value_type_name(type), e.text);
-		w->is_bad = true;
-		return;
-	}
-	value_write(&buf, &value);
-	out->value.data = arena_copy(c->arena, buf.data, buf.len);
-	out->value.len = buf.len;
-	value_buf_free(&buf);
-}
-
-static void compile_comparison(struct work *w, const struct define_condition *k,
-			       const struct where *from,
-			       const Synod__Definition__Table *t,
-			       Synod__Definition__Comparison *out)
-{
-	const Synod__Definition__Side *side = side_of(t, w, k->connection);
-	synod__definition__comparison__init(out);
-	out->op = from->op;
-	for (size_t i = 0; side && i < side->n_columns; i++) {
-		if (strcasecmp(side->columns[i], from->column) != 0)
-			continue;
-		out->field = (uint32_t)i;
-		if (from->kind != WHERE_NONE)
-			encode_literal(w, k, from, t->fields[i], out);
-		return;
-	}
-	config_problem_add(w->c->problems,
-			   define_place(k->node, from->column_at),
-			   PROBLEM_REFERENCE,
-			   "'%.64s' is not a field of this table on '%.64s'",
-			   from->column, k->connection);
-	struct config_nearest near = config_nearest_init(from->column);
-	for (size_t i = 0; side && i < side->n_columns; i++)
-		config_nearest_try(&near, side->columns[i]);
-	if (near.best)
-		config_problem_note(w->c->problems, "did you mean '%s'?",
-				    near.best);
-	else
-		config_problem_note(w->c->problems,
-				    "a condition is on columns that are "
-				    "synced");
-	w->is_bad = true;
-}
-
-static void compile_where(struct work *w, Synod__Definition__Table *t)
-{
-	const struct define_where *where = &w->text->where;
-	for (size_t i = 0; i < where->n_conditions; i++) {
-		const struct define_condition *k = &where->conditions[i];
-		Synod__Definition__Side *side =
-			(Synod__Definition__Side *)(uintptr_t)side_of(
-				t, w, k->connection);
-		Synod__Definition__Comparison *list =
-			arena_alloc(w->c->arena, k->n * sizeof(list[0]));
-		if (!side)
-			continue;
-		side->where =
-			arena_alloc(w->c->arena, k->n * sizeof(side->where[0]));
-		side->n_where = k->n;
-		side->keeps_left = where->on_leave == LEAVE_KEEP;
-		for (size_t j = 0; j < k->n; j++) {
-			compile_comparison(w, k, &k->list[j], t, &list[j]);
-			side->where[j] = &list[j];
-		}
-	}
-}
-
 /* -- the whole ------------------------------------------------------------- */
 
 static Synod__Definition__Side *make_side(struct work *w, size_t i)
@@ -590,8 +462,8 @@ static Synod__Definition__Table *make_table(struct work *w)
 	t->sides = arena_alloc(arena, w->n_sides * sizeof(t->sides[0]));
 	for (size_t i = 0; i < w->n_sides; i++)
 		t->sides[i] = make_side(w, i);
-	if (!w->is_bad)
-		compile_where(w, t);
+	if (!w->is_bad && !compile_where(w->c, w->sync, w->text, t))
+		w->is_bad = true;
 	return t;
 }
 

@@ -105,6 +105,18 @@ const char *define_column(const struct define_field *f, const char *connection,
 	return choose(&f->sides, connection, f->column, node);
 }
 
+struct config_place define_place(const struct yaml_node *node, size_t at)
+{
+	struct config_place place = node->place;
+	/* Escapes and line breaks move what stands behind them. */
+	bool is_straight = node->place.line == node->end.line &&
+			   node->end.column - node->place.column ==
+				   node->len + (node->is_plain ? 0 : 2);
+	if (is_straight)
+		place.column += (unsigned)at + (node->is_plain ? 0 : 1);
+	return place;
+}
+
 /* -- paths ----------------------------------------------------------------- */
 
 /* A text that is being copied up to where something is put in. */

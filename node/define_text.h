@@ -116,6 +116,14 @@ const struct config_field *define_fields(void);
 /* -- define_check.c: what no single setting can show ----------------------- */
 void define_check(struct define_text *d, define_connector find,
 		  struct config_problems *problems);
+/* -- define_options.c ------------------------------------------------------ */
+void define_check_connections(struct define_text *d, define_connector find,
+			      struct config_problems *problems);
+/* The single text behind a key. NULL, and reported, when there is none. */
+const struct yaml_node *define_value(struct config_problems *problems,
+				     const struct yaml_node *key);
+
+/* -- define_text.c --------------------------------------------------------- */
 /* Where the byte at an offset of a text stands in the file; the start of the
  * text when that cannot be told. */
 struct config_place define_place(const struct yaml_node *node, size_t at);
