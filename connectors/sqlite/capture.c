@@ -356,6 +356,10 @@ static int look(struct capture_handle *h, size_t bytes_max,
 	rc = read_new(h, bytes_max, w, e);
 	/* Nothing was written: this cannot fail in a way that matters. */
 	sqlite_db_rollback(&h->db);
+	if (h->is_renewed) {
+		h->is_renewed = false;
+		return 0;
+	}
 	if (rc == 1) {
 		int sync = sqlite_db_sync(&h->db, e);
 

@@ -54,7 +54,8 @@ struct capture_handle {
 	struct position at;   /* what the last poll gave */
 	struct position next; /* what the one under way will give */
 	bool is_started;
-	bool must_tell; /* a position that nobody knows yet */
+	bool must_tell;  /* a position that nobody knows yet */
+	bool is_renewed; /* triggers were replaced: look again */
 
 	sqlite3_stmt *head, *version, *changes;
 	int64_t schema_version; /* verified; -1: none */

@@ -126,7 +126,10 @@ static int renew(struct capture_handle *h, struct captured *t,
 	if (rc == 0)
 		rc = sqlite_db_commit(&h->db, e);
 	sqlite_db_rollback(&h->db);
-	return rc ? rc : err_set(e, ERR_BUSY, "the schema has changed");
+	if (rc)
+		return rc;
+	h->is_renewed = true;
+	return err_set(e, ERR_BUSY, "the schema has changed");
 }
 
 int sqlite_capture_verify(struct capture_handle *h, struct err *e)
@@ -139,8 +142,7 @@ int sqlite_capture_verify(struct capture_handle *h, struct err *e)
 		bool is_older = false;
 
 		rc = verify(h, &h->tables[i], &arena, &is_older, e);
-		/* The poll fails with ERR_BUSY, and the next one sees it
-		 * whole. */
+		/* It ends what was being read: the poll begins anew. */
 		if (rc == 0 && is_older)
 			rc = renew(h, &h->tables[i], &arena, e);
 	}

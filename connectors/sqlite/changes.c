@@ -68,8 +68,8 @@ static void end_txn(struct reading *x)
  * behind it. */
 static void cut(struct reading *x, const struct record *next)
 {
-	bool is_one_statement =
-		next->at == x->last.at && next->total <= x->last.total + 4;
+	/* A statement has one time. */
+	bool is_one_statement = next->at == x->last.at;
 
 	x->is_full = true;
 	if (!x->w->is_open || x->w->n_txn_changes == 0)
