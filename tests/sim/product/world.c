@@ -1,0 +1,414 @@
+/* One run: set up, faults and load for a while, then calm, then the verdict. */
+#include "tests/sim/product/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "tests/unit/core/declare.h"
+
+enum {
+	TICK_US = 1000,
+	QUIET_US = 1500 * 1000,
+	DRAIN_US = 120 * 1000 * 1000,
+	PLAN_US = 30 * 1000,
+	SILENT_US = LIMIT_SILENT_MS * 1000,
+};
+
+void world_bad(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (w->is_bad)
+		return;
+	w->is_bad = true;
+	va_start(ap, fmt);
+	vsnprintf(w->why, sizeof w->why, fmt, ap);
+	va_end(ap);
+}
+
+void world_trace(struct world *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!w->is_traced)
+		return;
+	printf("%9.3f ", (double)w->now_us / 1e6);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+bool world_chance(struct world *w, double p)
+{
+	return rng_chance(&w->rng, p);
+}
+
+/* -- what is declared ------------------------------------------------------ */
+static void declare_tables(struct declare *a)
+{
+	Synod__Definition__Sync *pair, *bank;
+
+	declare_connection(a, 1, "one");
+	declare_connection(a, 2, "two");
+	declare_connection(a, 3, "three");
+	pair = declare_sync(a, SYNC_PAIR, "pair", 0x0e, true);
+	declare_table(a, pair, TABLE_REGISTER, "register");
+	declare_table(a, pair, TABLE_CHURN, "churn");
+	bank = declare_sync(a, SYNC_BANK, "bank", 0x0e, false);
+	declare_table(a, bank, TABLE_BANK, "bank");
+	for (size_t i = 0; i < pair->n_tables; i++)
+		pair->tables[i]->fields[1]->type = VALUE_BYTES;
+	bank->tables[0]->fields[1]->type = VALUE_BYTES;
+}
+
+static void declare(struct world *w)
+{
+	Synod__Command__Revision r = SYNOD__COMMAND__REVISION__INIT;
+	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+	struct declare a;
+
+	declare_init(&a);
+	declare_tables(&a);
+	struct blob *packed = declare_pack(&a);
+	r.author = command_text("ann");
+	r.message = command_text("begin");
+	r.time_us = world_wall(w);
+	r.definition = (ProtobufCBinaryData){packed->len, packed->data};
+	c.body_case = SYNOD__COMMAND__COMMAND__BODY_REVISION;
+	c.revision = &r;
+	bool was_calm = w->is_calm;
+	w->is_calm = true; /* this one gets in */
+	log_command(w, &c);
+	w->is_calm = was_calm;
+	blob_unref(packed);
+	declare_free(&a);
+}
+
+static void name_members(struct world *w)
+{
+	for (uint64_t id = 1; id <= WORLD_NODES; id++) {
+		Synod__Command__Member m = SYNOD__COMMAND__MEMBER__INIT;
+		Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+		char name[16];
+
+		snprintf(name, sizeof name, "n%llu", (unsigned long long)id);
+		m.node_id = id;
+		m.name = name;
+		m.incarnation = id;
+		c.body_case = SYNOD__COMMAND__COMMAND__BODY_MEMBER;
+		c.member = &m;
+		w->is_calm = true;
+		log_command(w, &c);
+		w->is_calm = false;
+	}
+}
+
+static void init(struct world *w)
+{
+	rng_init(&w->rng, w->seed);
+	arena_init(&w->arena, 64 * 1024);
+	w->saw = map_new();
+	w->now_us = 1000 * 1000;
+	for (uint32_t id = 1; id <= WORLD_DBS; id++)
+		database_init(w, id);
+	for (uint64_t id = 1; id <= WORLD_NODES; id++)
+		member_init(w, id);
+	name_members(w);
+	declare(w);
+	database_first_rows(w);
+}
+
+void world_free(struct world *w)
+{
+	for (uint64_t id = 1; id <= WORLD_NODES; id++)
+		member_free(&w->members[id]);
+	for (uint32_t id = 1; id <= WORLD_DBS; id++)
+		database_free(&w->dbs[id]);
+	log_free(w);
+	map_free(w->saw);
+	arena_free(&w->arena);
+}
+
+/* -- the leader ------------------------------------------------------------ */
+static bool can_lead(const struct world *w, uint64_t id)
+{
+	const struct member *m = &w->members[id];
+
+	return id && member_is_awake(m) && m->cut_until_us <= w->now_us;
+}
+
+static void elect(struct world *w)
+{
+	if (w->leader && can_lead(w, w->leader) &&
+	    (w->is_calm || w->leader_change_us > w->now_us))
+		return;
+	w->leader = 0;
+	for (size_t i = 0; i < 4 && w->leader == 0; i++) {
+		uint64_t id = 1 + rng_below(&w->rng, WORLD_NODES);
+		if (can_lead(w, id))
+			w->leader = id;
+	}
+	w->leader_change_us = w->now_us + rng_range(&w->rng, 300, 4000) * 1000;
+}
+
+static bool is_well(const struct world *w, const struct member *m)
+{
+	if (!m->is_up)
+		return false;
+	int64_t since_us = m->frozen_until_us > m->cut_until_us
+				   ? m->frozen_until_us
+				   : m->cut_until_us;
+	/* The leader thinks so after some silence only. */
+	return since_us <= w->now_us + SILENT_US;
+}
+
+static void assign(struct world *w, const struct planner_move *move)
+{
+	Synod__Command__Assign a = SYNOD__COMMAND__ASSIGN__INIT;
+	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+
+	a.task_id = move->task_id;
+	a.node_id = move->node_id;
+	a.expected_epoch = move->expected_epoch;
+	a.reason = command_text(move->reason);
+	a.time_us = world_wall(w);
+	c.body_case = SYNOD__COMMAND__COMMAND__BODY_ASSIGN;
+	c.assign = &a;
+	log_command(w, &c);
+	w->counts.moves++;
+}
+
+static void plan(struct world *w)
+{
+	struct planner_node nodes[WORLD_NODES];
+	struct planner_move moves[LIMIT_TASKS];
+	struct member *m = &w->members[w->leader];
+
+	if (w->leader == 0 || w->plan_us > w->now_us)
+		return;
+	w->plan_us = w->now_us + PLAN_US;
+	for (uint64_t id = 1; id <= WORLD_NODES; id++)
+		nodes[id - 1] = (struct planner_node){
+			.id = id,
+			.is_well = is_well(w, &w->members[id]),
+			.has_log = true,
+		};
+	struct planner_input in = {
+		.tasks = &m->control.tasks,
+		.nodes = nodes,
+		.n_nodes = WORLD_NODES,
+		.now_wall_us = world_wall(w),
+		.last_assigned_us = m->last_assigned_us,
+	};
+	size_t n = planner_plan(&in, moves);
+	for (size_t i = 0; i < n; i++)
+		assign(w, &moves[i]);
+	if (n)
+		m->last_assigned_us = world_wall(w);
+}
+
+/* -- faults ---------------------------------------------------------------- */
+static void command_drain(struct world *w, uint64_t id, bool is_drained)
+{
+	Synod__Command__Drain d = SYNOD__COMMAND__DRAIN__INIT;
+	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+
+	d.node_id = id;
+	d.is_drained = is_drained;
+	c.body_case = SYNOD__COMMAND__COMMAND__BODY_DRAIN;
+	c.drain = &d;
+	log_command(w, &c);
+	w->counts.drains++;
+}
+
+static void command_pause(struct world *w, uint32_t sync, bool is_paused)
+{
+	Synod__Command__Pause p = SYNOD__COMMAND__PAUSE__INIT;
+	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+
+	p.sync_id = sync;
+	p.is_paused = is_paused;
+	p.reason = command_text("to see");
+	c.body_case = SYNOD__COMMAND__COMMAND__BODY_PAUSE;
+	c.pause = &p;
+	log_command(w, &c);
+	w->counts.pauses++;
+}
+
+static void hurt_node(struct world *w)
+{
+	struct member *m = &w->members[1 + rng_below(&w->rng, WORLD_NODES)];
+	int64_t for_us = rng_range(&w->rng, 50, 3500) * 1000;
+
+	if (!m->is_up)
+		return;
+	switch (rng_below(&w->rng, 4)) {
+	case 0:
+		member_crash(m, for_us);
+		break;
+	case 1:
+		m->frozen_until_us = w->now_us + for_us;
+		w->counts.freezes++;
+		break;
+	case 2:
+		m->cut_until_us = w->now_us + for_us;
+		break;
+	default:
+		command_drain(w, m->id, world_chance(w, 0.5));
+	}
+}
+
+static void hurt_database(struct world *w)
+{
+	struct database *d = &w->dbs[1 + rng_below(&w->rng, WORLD_DBS)];
+
+	switch (rng_below(&w->rng, 3)) {
+	case 0:
+		d->boot++;
+		d->down_until_us =
+			w->now_us + rng_range(&w->rng, 10, 1500) * 1000;
+		w->counts.db_crashes++;
+		break;
+	case 1:
+		d->is_poisoned = !d->is_poisoned;
+		break;
+	default:
+		command_pause(w, 1 + (uint32_t)rng_below(&w->rng, 2),
+			      world_chance(w, 0.4));
+	}
+}
+
+static void hurt(struct world *w)
+{
+	if (world_chance(w, 0.0015))
+		hurt_node(w);
+	if (world_chance(w, 0.002))
+		hurt_database(w);
+}
+
+/* -- operators make good again --------------------------------------------- */
+static void replay_letters(struct world *w)
+{
+	Synod__Command__Letters l = SYNOD__COMMAND__LETTERS__INIT;
+	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+	struct ledger_letter letter;
+	uint64_t ids[64];
+	uint64_t from = 1;
+
+	if (w->leader == 0)
+		return;
+	while (l.n_ids < 64 &&
+	       ledger_next_letter(&w->members[w->leader].kv, from, &letter)) {
+		ids[l.n_ids++] = letter.id;
+		from = letter.id + 1;
+	}
+	if (l.n_ids == 0)
+		return;
+	l.ids = ids;
+	l.is_replay = true;
+	l.author = command_text("ann");
+	c.body_case = SYNOD__COMMAND__COMMAND__BODY_LETTERS;
+	c.letters = &l;
+	log_command(w, &c);
+}
+
+static void heal(struct world *w)
+{
+	w->is_calm = true;
+	for (uint32_t id = 1; id <= WORLD_DBS; id++) {
+		w->dbs[id].down_until_us = 0;
+		w->dbs[id].is_poisoned = false;
+	}
+	for (uint64_t id = 1; id <= WORLD_NODES; id++) {
+		w->members[id].down_until_us = 0;
+		w->members[id].frozen_until_us = 0;
+		w->members[id].cut_until_us = 0;
+		command_drain(w, id, false);
+	}
+	command_pause(w, SYNC_PAIR, false);
+	command_pause(w, SYNC_BANK, false);
+}
+
+/* -- time ------------------------------------------------------------------ */
+/* A zombie acts on what it knew first, and hears the news then. */
+static void run_member(struct member *m)
+{
+	struct world *w = m->w;
+	bool is_left_alone =
+		m->cut_until_us > w->now_us + LIMIT_LEASE_MS * 1000;
+
+	if (!member_is_awake(m))
+		return;
+	for (size_t i = 0; i < WORLD_RUNNERS; i++) {
+		struct runner *r = &m->runners[i];
+
+		if (r->is_used && r->due_us <= w->now_us)
+			runner_step(r);
+	}
+	if (is_left_alone)
+		return;
+	if (m->has_news)
+		runner_follow(m);
+	m->has_news = false;
+}
+
+static void tick(struct world *w)
+{
+	w->now_us += TICK_US;
+	log_turn(w);
+	elect(w);
+	for (uint64_t id = 1; id <= WORLD_NODES; id++) {
+		run_member(&w->members[id]);
+		member_turn(&w->members[id]);
+	}
+	plan(w);
+}
+
+static void drain(struct world *w)
+{
+	int64_t from_us = w->now_us, busy_us = w->now_us, replay_us = 0;
+	size_t before = 0;
+
+	while (!w->is_bad && w->now_us - busy_us < QUIET_US) {
+		size_t size = w->n_log;
+
+		tick(w);
+		for (uint32_t id = 1; id <= WORLD_DBS; id++)
+			size += w->dbs[id].n;
+		if (size != before || !judge_is_quiet(w))
+			busy_us = w->now_us;
+		before = size;
+		if (w->now_us > replay_us) {
+			replay_letters(w);
+			replay_us = w->now_us + 500 * 1000;
+		}
+		if (w->now_us - from_us > DRAIN_US)
+			world_bad(w, "does not drain: %s", judge_open(w));
+	}
+	uint64_t ms = (uint64_t)(w->now_us - from_us) / 1000;
+	if (ms > w->counts.drain_ms_max)
+		w->counts.drain_ms_max = ms;
+}
+
+void world_run(struct world *w)
+{
+	init(w);
+	int64_t end_us = w->now_us + rng_range(&w->rng, 1500, 5000) * 1000;
+	/* Half of the worlds come to know Synod under load. */
+	int64_t users_us = world_chance(w, 0.5) ? 0 : w->now_us + 600 * 1000;
+
+	while (!w->is_bad && w->now_us < end_us) {
+		tick(w);
+		if (w->now_us > users_us)
+			database_users(w);
+		if (w->now_us > users_us)
+			hurt(w);
+	}
+	heal(w);
+	drain(w);
+	if (!w->is_bad)
+		judge_end(w);
+}
