@@ -81,15 +81,14 @@ static void read_side(struct value_reader *in, struct row_side *s)
 	s->gap_from = value_read_varint(in);
 	s->gap_to = value_read_varint(in);
 	s->read_upto = value_read_varint(in);
-	s->double_from = value_read_varint(in);
-	s->double_to = value_read_varint(in);
-	s->double_ordinal = (uint32_t)value_read_varint(in);
-	s->last_ordinal = (uint32_t)value_read_varint(in);
+	s->part_at = value_read_varint(in);
 	s->n = (uint32_t)value_read_varint(in);
 	CHECK(s->n <= LIMIT_ROW_DELIVERIES);
 	for (uint32_t i = 0; i < s->n; i++) {
 		at += value_read_varint(in);
-		s->list[i] = at;
+		uint64_t where = value_read_varint(in);
+		s->list[i] = (struct row_step){at, (uint32_t)(where >> 1),
+					       where & 1};
 	}
 }
 
@@ -158,14 +157,14 @@ static void write_side(struct value_buf *buf, const struct row_side *s)
 	value_buf_varint(buf, s->gap_from);
 	value_buf_varint(buf, s->gap_to);
 	value_buf_varint(buf, s->read_upto);
-	value_buf_varint(buf, s->double_from);
-	value_buf_varint(buf, s->double_to);
-	value_buf_varint(buf, s->double_ordinal);
-	value_buf_varint(buf, s->last_ordinal);
+	value_buf_varint(buf, s->part_at);
 	value_buf_varint(buf, s->n);
 	for (uint32_t i = 0; i < s->n; i++) {
-		value_buf_varint(buf, s->list[i] - at);
-		at = s->list[i];
+		const struct row_step *step = &s->list[i];
+		value_buf_varint(buf, step->index - at);
+		value_buf_varint(buf, (uint64_t)step->ordinal << 1 |
+					      step->is_double);
+		at = step->index;
 	}
 }
 
@@ -226,7 +225,7 @@ static uint64_t has_after(const struct row *r, const struct row_side *s,
 			  uint32_t n)
 {
 	uint64_t bit = catalog_bit(s->connection_id);
-	uint64_t last = s->list[n - 1];
+	uint64_t last = s->list[n - 1].index;
 
 	if (last >= r->index)
 		return r->has | bit;
@@ -242,7 +241,7 @@ bool row_consume(struct row *r, uint32_t connection_id, uint64_t seen)
 	uint64_t bit = catalog_bit(connection_id);
 	uint32_t n = 0;
 
-	while (s && n < s->n && s->list[n] <= seen)
+	while (s && n < s->n && s->list[n].index <= seen)
 		n++;
 	if (n > 0) {
 		r->has = has_after(r, s, n);
@@ -261,7 +260,7 @@ uint64_t row_last(const struct row *r, uint32_t connection_id)
 	for (size_t i = 0; i < r->n_sides; i++) {
 		const struct row_side *s = &r->sides[i];
 		if (s->connection_id == connection_id)
-			return s->list[s->n - 1];
+			return s->list[s->n - 1].index;
 	}
 	return 0;
 }
@@ -278,32 +277,23 @@ static struct row_side *open_side(struct row *r, uint32_t connection_id)
 	s->n = 0;
 	s->gap_from = s->gap_to = 0;
 	s->read_upto = 0;
-	s->double_from = s->double_to = 0;
-	s->double_ordinal = s->last_ordinal = 0;
+	s->part_at = 0;
 	return s;
 }
 
 static void append(struct row_side *s, const struct row_delivery *d)
 {
-	CHECK(s->n == 0 || s->list[s->n - 1] < d->index);
-	s->last_ordinal = d->ordinal;
+	struct row_step step = {d->index, d->ordinal, false};
+
+	CHECK(s->n == 0 || s->list[s->n - 1].index < d->index);
 	if (s->n < LIMIT_ROW_DELIVERIES) {
-		s->list[s->n++] = d->index;
+		s->list[s->n++] = step;
 		return;
 	}
 	if (s->gap_from == 0)
-		s->gap_from = s->list[s->n - 2];
-	s->list[s->n - 1] = s->gap_to = d->index;
-}
-
-static void append_again(struct row_side *s, const struct row_delivery *d)
-{
-	if (s->double_to == d->index)
-		return;
-	if (s->double_from == 0)
-		s->double_from = d->index;
-	s->double_to = d->index;
-	s->double_ordinal = s->last_ordinal;
+		s->gap_from = s->list[s->n - 2].index;
+	s->gap_to = d->index;
+	s->list[s->n - 1] = step;
 }
 
 void row_deliver(struct row *r, uint32_t connection_id,
@@ -315,8 +305,8 @@ void row_deliver(struct row *r, uint32_t connection_id,
 		s->read_upto = d->index;
 	else if (s->read_upto == d->index)
 		s->read_upto = d->index - 1; /* something writes over it */
-	if (s->n > 0 && s->list[s->n - 1] == d->index)
-		append_again(s, d);
+	if (s->n > 0 && s->list[s->n - 1].index == d->index)
+		s->list[s->n - 1].is_double = true;
 	else
 		append(s, d);
 }
@@ -332,9 +322,9 @@ void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index)
 	struct row_side *s = side_of(r, connection_id);
 	uint32_t i = 0;
 
-	while (s && i < s->n && s->list[i] < index)
+	while (s && i < s->n && s->list[i].index < index)
 		i++;
-	if (!s || i == s->n || s->list[i] != index)
+	if (!s || i == s->n || s->list[i].index != index)
 		return;
 	memmove(s->list + i, s->list + i + 1,
 		(s->n - i - 1) * sizeof(s->list[0]));
@@ -345,11 +335,22 @@ void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index)
 void row_doubt(struct row *r, uint32_t connection_id, uint64_t index,
 	       uint32_t ordinal)
 {
-	const struct row_side *s = side_of(r, connection_id);
+	struct row_side *s = side_of(r, connection_id);
 
-	if (!s || index < s->double_from || index > s->double_to)
+	for (uint32_t i = 0; s && i < s->n; i++) {
+		const struct row_step *step = &s->list[i];
+		if (step->index == index && step->is_double &&
+		    step->ordinal < ordinal)
+			s->part_at = index;
+	}
+}
+
+void row_consume_part(struct row *r, uint32_t connection_id, uint64_t seen)
+{
+	struct row_side *s = side_of(r, connection_id);
+
+	if (!s || s->part_at == 0 || seen < s->part_at)
 		return;
-	if (index == s->double_to && ordinal <= s->double_ordinal)
-		return; /* nothing of the entry was applied */
+	s->part_at = 0;
 	r->has &= ~catalog_bit(connection_id);
 }

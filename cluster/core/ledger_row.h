@@ -32,17 +32,20 @@ enum { ROW_KEY_HEAD = 6 };
 void row_key_of(struct row_key *out, uint32_t table_id, struct bytes key);
 struct bytes row_key_bytes(const struct row_key *k);
 
+/* An entry that delivers the row to the connection. */
+struct row_step {
+	uint64_t index;
+	uint32_t ordinal; /* the first of it there */
+	bool is_double;   /* there is more than one */
+};
+
 struct row_side {
 	uint32_t connection_id;
 	uint32_t n;                /* under way */
 	uint64_t gap_from, gap_to; /* some are missing in between; or 0 */
 	uint64_t read_upto; /* up to there READs: they write over nothing */
-	/* These entries (and maybe some in between) deliver it more than once;
-	 * the last of them first at this ordinal. Or 0. */
-	uint64_t double_from, double_to;
-	uint32_t double_ordinal;
-	uint32_t last_ordinal; /* where the last of the list first did */
-	uint64_t list[LIMIT_ROW_DELIVERIES];
+	uint64_t part_at;   /* the entry of which it takes only a part */
+	struct row_step list[LIMIT_ROW_DELIVERIES];
 };
 
 struct row {
@@ -95,9 +98,11 @@ void row_deliver_all(struct row *r, uint64_t mask,
 /* What this entry delivered was not applied and never will be. */
 void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index);
 
-/* The entry was applied up to this ordinal and not further: when it brings the
- * row in several versions, the connection may have an older one. */
+/* The entry will be applied up to this ordinal and not further: when it brings
+ * the row in several versions, the connection gets an older one. */
 void row_doubt(struct row *r, uint32_t connection_id, uint64_t index,
 	       uint32_t ordinal);
+/* It is seen at this entry, whatever of the row is parked. */
+void row_consume_part(struct row *r, uint32_t connection_id, uint64_t seen);
 
 #endif

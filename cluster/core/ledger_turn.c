@@ -108,13 +108,16 @@ static void drop_row(struct ledger *l, const struct kv *kv, struct row *r)
 	l->memory->n_emptied -= is_of_table(r);
 }
 
+static uint64_t seen_of_target(const struct ledger_turn *t, uint32_t id)
+{
+	return memory_seen(t->m, task_apply_id(t->table->sync->id, id));
+}
+
 /* What waits behind a dead letter was not applied, whatever the echoes say. */
 static uint64_t seen_of_row(const struct ledger_turn *t, uint32_t id,
 			    struct bytes key)
 {
-	uint64_t seen =
-		memory_seen(t->m, task_apply_id(t->table->sync->id, id));
-	uint64_t parked = 0;
+	uint64_t seen = seen_of_target(t, id), parked = 0;
 
 	if (t->l->figures.n_parked_keys)
 		parked = letter_parked_at(t->w->kv, id, t->table->table->id,
@@ -130,6 +133,7 @@ void turn_consume(struct ledger_turn *t, struct row *r, struct bytes key)
 		size_t n = r->n_sides;
 		uint32_t id = r->sides[i].connection_id;
 		row_consume(r, id, seen_of_row(t, id, key));
+		row_consume_part(r, id, seen_of_target(t, id));
 		i += n == r->n_sides; /* else another stands there now */
 	}
 }
