@@ -11,32 +11,34 @@
  * with the echoes in E's batches, each of which names an apply task.
  *
  * Versions. A row (table, key) of a two-way sync has, while it is in flight, a
- * head: the version that all sides shall end with, made at entry j by
- * connection H, which had seen s. A change c of the row by connection E:
- *   H is another one:  c descends from the head if j <= seen[E]: E's row was
- *                      the head when c was made. Else the two are concurrent.
- *   H is E itself:     c descends from it, unless a delivery x of ours to E
- *                      with s < x <= seen[E] and x < j wrote over it unseen.
- * A descendant becomes the head. Two concurrent versions are a conflict: it
- * goes into the journal with both images, the vectors (connection -> index of
- * its latest change that the version includes), the rule and the reason, and
- * one of them becomes, or stays, the head.
+ * head: the version that all sides shall end with. For each connection the
+ * ledger knows whether its row is the head, and what of the row is under way to
+ * it. A connection that made the head has it. When it is seen at S, it has the
+ * head if the last delivery up to S is not older than the head: else an older
+ * version was written there.
+ *   A change of a connection that has the head descends from it and becomes the
+ *   head. Any other change is concurrent with the head: a conflict. It goes
+ *   into the journal with both images, the vectors (connection -> index of its
+ *   latest change that the version includes), the rule and the reason, and one
+ *   of them becomes, or stays, the head.
  *
  * Deliveries. A new head goes to every other target; to its own connection too
  * when a delivery to it is under way (it may be written over). A loser goes to
- * nobody; its connection gets the head back. So each side's last write of a row
- * is the head, and all sides end equal.
+ * nobody; its connection gets the head back, mostly by what is under way to it
+ * already. So each side's last write of a row is the head, and all sides end
+ * equal.
  *
- * Stable. When every target has seen the last delivery of a row to it, nothing
- * of the row is in flight: it is dropped, unless a conflict of it is open.
+ * Stable. When nothing of a row is under way to anybody it is dropped, unless a
+ * conflict of it is open.
  *
  * Dead letters. A key whose change a target refused is parked for that target:
  * later changes of it are added to its chain (by the apply task, with further
  * DeadLetter commands), and as long as it is parked the target counts as not
  * having seen what is in the chain.
  *
- * Keys: see docs/FORMATS.md. "l" rows, "v" seen and positions, "j" journal,
- * "q" dead letters, "k" parked keys, "x" outcomes, "i" the ledger's figures.
+ * Keys: see docs/CHANGES.md. "l" rows, "y" which rows wait for whom, "v" seen
+ * and positions, "j" journal, "q" dead letters, "k" parked keys, "g"
+ * differences that wait, "x" outcomes, "i" the ledger's figures.
  *
  * Owner: the thread that applies. */
 #ifndef CLUSTER_CORE_LEDGER_H
@@ -129,8 +131,9 @@ struct ledger_conflict {
 	bool is_a_winner; /* provisional while open */
 	struct bytes key;
 	struct ledger_version a, b; /* what was the head; what came */
-	char kind[32];              /* update_update, insert_insert,
-				       update_delete, delete_update, initial */
+	char kind[32];              /* update_update (inserts too: a PUT does
+				       not say), update_delete,
+				       delete_update, initial */
 	char rule[32];              /* last-write-wins, prefer, queue, ... */
 	char reason[LEDGER_TEXT_MAX];
 	int64_t time_us, resolved_us;
