@@ -296,7 +296,7 @@ int sqlite_applied_row(struct apply_handle *h, const struct apply_row *row,
 		       enum applied_fate *fate, struct apply_reject *why,
 		       struct err *e)
 {
-	struct writing x;
+	struct writing x = {0};
 	int rc = begin_row(&x, h, row, e);
 
 	if (rc)
@@ -311,7 +311,7 @@ int sqlite_applied_yield(struct apply_handle *h, const struct apply_row *row,
 			 struct err *e)
 {
 	struct apply_reject why = {0};
-	struct writing x;
+	struct writing x = {0};
 	sqlite3_stmt *stmt = NULL;
 	bool has_unique = false;
 	int rc = begin_row(&x, h, row, e);

@@ -53,6 +53,8 @@ static bool is_boundary(const struct record *last, const struct record *r)
 {
 	if (r->op == TRIGGERS_ECHO || last->op == TRIGGERS_ECHO)
 		return true;
+	if (r->total < 0) /* 32 bits of an older SQLite, wrapped around */
+		return false;
 	return r->total < last->total ||
 	       (r->total == last->total && r->at != last->at);
 }

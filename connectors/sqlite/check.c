@@ -19,11 +19,11 @@ struct checking {
  */
 static int check_file(struct checking *x, struct err *e)
 {
-	char dir[OPTIONS_PATH_MAX];
 	const char *path = x->db->options.path;
+	char dir[sizeof(x->db->options.path)];
 	sqlite3_stmt *stmt = NULL;
 
-	(void)snprintf(dir, sizeof(dir), "%s", path);
+	memcpy(dir, path, sizeof(dir)); /* dirname writes into it */
 	if (access(path, W_OK) || access(dirname(dir), W_OK))
 		connector_find(x->out, true, NULL, NULL,
 			       "%s: the file and its directory have to be "

@@ -445,7 +445,7 @@ static void test_capture_endless_group_is_cut(void **state)
 			       i);
 		fixture_exec(&f, sql);
 	}
-	assert_int_equal(fixture_poll_bytes(&f, h, 1000, 400)[0], '<');
+	assert_int_equal(fixture_poll_bytes(&f, h, 1000, 150)[0], '<');
 	/* As if very much of it had gone out already. */
 	assert_int_equal(sqlite_position_read(&at,
 					      (struct bytes){f.position.data,
@@ -458,8 +458,8 @@ static void test_capture_endless_group_is_cut(void **state)
 	sqlite_position_free(&at);
 	connector_sqlite.capture_close(h);
 	h = fixture_capture(&f, 1, &full);
-	assert_int_equal(fixture_poll_bytes(&f, h, 1000, 400)[0], '[');
-	assert_int_equal(fixture_poll_bytes(&f, h, 1000, 400)[0], '<');
+	assert_int_equal(fixture_poll_bytes(&f, h, 1000, 150)[0], '[');
+	assert_int_equal(fixture_poll_bytes(&f, h, 1000, 150)[0], '<');
 	value_buf_free(&full);
 	end(&f, h);
 }
