@@ -61,8 +61,7 @@ static int prepare_all(struct capture_handle *h, struct err *e)
 
 	sqlite_sql_add(
 		&s,
-		"SELECT (SELECT seq FROM sqlite_sequence"
-		" WHERE name = '_synod_%lld_change'),"
+		"SELECT (SELECT max(seq) FROM \"_synod_%lld_change\"),"
 		" (SELECT epoch FROM \"_synod_capture\" WHERE id = %lld)",
 		id, id);
 	int rc = sqlite_db_prepare(&h->db, s.text, &h->head, e);

@@ -31,18 +31,19 @@ static void create_tables(const struct triggers *g, struct sql *s)
 {
 	long long id = (long long)g->id;
 
-	sqlite_sql_add(
-		s,
-		"CREATE TABLE IF NOT EXISTS \"_synod_%lld_change\"("
-		"seq INTEGER PRIMARY KEY AUTOINCREMENT, op INTEGER NOT NULL,"
-		" tab INTEGER NOT NULL, at INTEGER NOT NULL,"
-		" total INTEGER NOT NULL, c0);",
-		id);
+	sqlite_sql_add(s,
+		       "CREATE TABLE IF NOT EXISTS \"_synod_%lld_change\"("
+		       "seq INTEGER PRIMARY KEY, op INTEGER NOT NULL,"
+		       " tab INTEGER NOT NULL, at INTEGER NOT NULL,"
+		       " total INTEGER NOT NULL, c0);",
+		       id);
 	sqlite_sql_add(s,
 		       "CREATE TABLE IF NOT EXISTS \"_synod_%lld_table\"("
 		       "tab INTEGER PRIMARY KEY, generation INTEGER NOT NULL);",
 		       id);
-	/* There is always a last record: it tells one history from another. */
+	/* There is always a last record: it tells one history from another,
+	 * and its number is never given again. (AUTOINCREMENT would promise
+	 * that, too, and cost each write a scan of sqlite_sequence.) */
 	sqlite_sql_add(s,
 		       "INSERT INTO \"_synod_%lld_change\"(op, tab, at, total)"
 		       " SELECT %d, 0, %s, 0 WHERE NOT EXISTS"

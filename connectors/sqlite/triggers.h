@@ -1,7 +1,7 @@
 /* Triggers: how the writes of every process get into our change table.
  *
  * Each capture (number N) has
- *   _synod_N_change   seq AUTOINCREMENT, op, tab (table id), at (ms since
+ *   _synod_N_change   seq, op, tab (table id), at (ms since
  * 1970), total (total_changes() of the writer), c0, c1, ... : the fields. The
  * columns have no type, so nothing is converted _synod_N_table    a row for
  * each captured table: its generation, new whenever its triggers are installed
