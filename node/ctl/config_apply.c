@@ -1,10 +1,8 @@
 /* synodctl config plan, apply and rollback: what would change, and the change
  * itself, which is refused when it is no longer the one that was shown. */
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "node/ctl/command.h"
 #include "node/ctl/config_file.h"
@@ -21,26 +19,6 @@ static const struct column columns[] = {
 	{"text", "TEXT", COLUMN_TEXT, 0},
 	{"repair", NULL, COLUMN_TEXT, COLUMN_IS_HIDDEN},
 };
-
-/* protobuf-c declares its strings writable and never writes them. */
-static char *text_of(const char *s)
-{
-	return (char *)(uintptr_t)(s ? s : "");
-}
-
-/* Who does it, for the history: the user of this host. */
-static const char *author(char *buf, size_t cap)
-{
-	struct passwd entry;
-	struct passwd *found = NULL;
-	char space[4096];
-	if (getpwuid_r(getuid(), &entry, space, sizeof space, &found) == 0 &&
-	    found)
-		snprintf(buf, cap, "%s", found->pw_name);
-	else
-		snprintf(buf, cap, "uid %lu", (unsigned long)getuid());
-	return buf;
-}
 
 /* -- asking ---------------------------------------------------------------- */
 
@@ -64,11 +42,11 @@ static int ask(struct ctl *c, const struct wanted *w,
 	synod__admin__define_request__init(&body);
 	synod__admin__request__init(&request);
 	body.action = action;
-	body.text = text_of(w->file.text);
-	body.file = text_of(w->file.name);
-	body.author = text_of(author(who, sizeof who));
-	body.message = text_of(c->options.message);
-	body.plan_hash = text_of(w->hash);
+	body.text = ctl_text(w->file.text);
+	body.file = ctl_text(w->file.name);
+	body.author = ctl_text(ctl_author(who, sizeof who));
+	body.message = ctl_text(c->options.message);
+	body.plan_hash = ctl_text(w->hash);
 	body.prune = c->options.is_prune;
 	body.rollback_to = w->rollback_to;
 	request.body_case = SYNOD__ADMIN__REQUEST__BODY_DEFINE;
