@@ -236,6 +236,8 @@ static void answer_events(struct door_request *request,
 		events[i].text = from->text;
 		events[i].detect_us = from->detect_us;
 		events[i].elect_us = from->elect_us;
+		events[i].assign_us = from->assign_us;
+		events[i].first_change_us = from->first_change_us;
 		list[i] = &events[i];
 	}
 	body.n_events = r->n;

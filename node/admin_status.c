@@ -64,6 +64,7 @@ static void fill_process(struct node *n, Synod__Admin__NodeStatus *s)
 	s->fsync_p99_us = histogram_quantile(stats->fsync_us, 0.99);
 	s->pid = (uint64_t)getpid();
 	s->version = command_text(SYNOD_VERSION);
+	s->time_us = clock_wall_us(&n->clock);
 }
 
 static void fill_log(struct node *n, Synod__Admin__NodeStatus *s)

@@ -140,6 +140,7 @@ static void propose_failover(struct node *n, const struct plan_loss *l,
 	event.time_us = clock_wall_us(&n->clock);
 	event.detect_us = l->detect_us;
 	event.elect_us = l->elect_us;
+	event.assign_us = assign_us;
 	command.body_case = SYNOD__COMMAND__COMMAND__BODY_EVENT;
 	command.event = &event;
 	runner_tell(n, &command);
