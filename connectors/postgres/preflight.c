@@ -241,13 +241,24 @@ static void check_source(const struct preflight *p,
 			       "role %s may not read it", p->options->user);
 }
 
-static void check_target(const struct preflight *p,
-			 const struct schema_table *t,
-			 const struct connector_table *planned)
+/* ON CONFLICT needs an index on exactly our key, checked at once. */
+static void check_key(const struct preflight *p, const struct schema_table *t,
+		      const struct connector_table *planned)
 {
 	struct connector_findings *f = p->findings;
+	bool has_any = false, was_said;
 
-	for (size_t i = 0; i < planned->table->n_fields; i++) {
+	for (size_t i = 0; i < t->n; i++)
+		has_any |= t->columns[i].is_key;
+	was_said = planned->side->is_source && !t->identity_has_key;
+	if (!has_any && !was_said)
+		connector_find(f, true, t->path, add_key(p, t, planned),
+			       "no primary key: rows cannot be told apart");
+	else if (has_any && !t->has_key)
+		connector_find(f, true, t->path, NULL,
+			       "its primary key is DEFERRABLE; rows cannot be "
+			       "written over with it");
+	for (size_t i = 0; has_any && i < planned->table->n_fields; i++) {
 		const struct schema_column *c =
 			pg_schema_find(t, planned->side->columns[i]);
 		if (c && c->is_key != (planned->table->fields[i]->is_key != 0))
@@ -256,10 +267,15 @@ static void check_target(const struct preflight *p,
 				       "is another one",
 				       c->name);
 	}
-	if (!t->has_key)
-		connector_find(f, true, t->path, add_key(p, t, planned),
-			       "no unique index on the key that is checked at "
-			       "once");
+}
+
+static void check_target(const struct preflight *p,
+			 const struct schema_table *t,
+			 const struct connector_table *planned)
+{
+	struct connector_findings *f = p->findings;
+
+	check_key(p, t, planned);
 	if (!t->can_select || !t->can_insert || !t->can_update ||
 	    !t->can_delete)
 		connector_find(f, true, t->path,
