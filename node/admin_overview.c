@@ -5,8 +5,7 @@
 #include "cluster/core/command.h"
 #include "node/admin_overview.h"
 
-__attribute__((format(printf, 2, 3))) static char *text(struct overview *o,
-							const char *fmt, ...)
+char *overview_text(struct overview *o, const char *fmt, ...)
 {
 	char buf[1024];
 	va_list args;
