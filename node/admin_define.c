@@ -1,5 +1,6 @@
 #include "node/admin_define.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 #include "cluster/core/revision.h"
 #include "node/define.h"
 #include "node/node.h"
+
+/* Until a new cluster has an id. */
+enum { CLUSTER_WAIT_US = 3000 * 1000, CLUSTER_LOOK_MS = 10 };
 
 /* A plan on its way: from the loop to the definer and back. */
 struct plan_job {
@@ -70,6 +74,36 @@ static void keep_problems(struct plan_job *j, struct config_problems *problems)
 	fclose(out);
 }
 
+static void read_cluster(const struct kv *kv, void *ctx)
+{
+	struct plan_job *j = ctx;
+	struct control_cluster cluster;
+
+	if (!control_cluster(kv, &cluster))
+		return;
+	for (size_t i = 0; i < CONTROL_ID_BYTES; i++)
+		snprintf(j->cluster + 2 * i, 3, "%02x", cluster.id[i]);
+}
+
+/* What we leave in a database carries the id of the cluster. A new cluster gets
+ * one within moments of its first leader: an operator must not have to guess
+ * when. */
+static int find_cluster(struct plan_job *j)
+{
+	const struct clock *clock = &j->node->clock;
+	int64_t until_us = clock_mono_us(clock) + CLUSTER_WAIT_US;
+
+	for (;;) {
+		state_read(j->node->state, read_cluster, j);
+		if (j->cluster[0])
+			return 0;
+		if (clock_mono_us(clock) >= until_us)
+			return err_set(&j->e, ERR_NO_LEADER,
+				       "the cluster has no id yet");
+		poll(NULL, 0, CLUSTER_LOOK_MS);
+	}
+}
+
 static void run_plan(struct job *job)
 {
 	struct plan_job *j = (struct plan_job *)job;
@@ -82,6 +116,9 @@ static void run_plan(struct job *job)
 				 .current = j->current,
 				 .prune = j->wanted->prune};
 
+	j->code = find_cluster(j);
+	if (j->code)
+		return;
 	config_problems_init(&problems);
 	struct define_text *d =
 		define_read((struct bytes){(const uint8_t *)text, strlen(text)},
@@ -235,7 +272,8 @@ static void planned(struct job *job)
 	struct plan_job *j = (struct plan_job *)job;
 
 	if (j->code)
-		refuse(j, j->code, j->e.text, NULL);
+		refuse(j, j->code, j->e.text,
+		       j->code == ERR_NO_LEADER ? "synodctl status" : NULL);
 	else if (j->wanted->action ==
 		 SYNOD__ADMIN__DEFINE_REQUEST__ACTION__APPLY)
 		apply(j->node, j);
@@ -318,18 +356,12 @@ static const char *too_long(const Synod__Admin__DefineRequest *body)
 	return NULL;
 }
 
-static void put_hex(const uint8_t *id, char *out)
-{
-	for (size_t i = 0; i < CONTROL_ID_BYTES; i++)
-		snprintf(out + 2 * i, 3, "%02x", id[i]);
-}
-
 void admin_define(struct node *n, struct door_request *request,
 		  const Synod__Admin__DefineRequest *body)
 {
 	const char *why = too_long(body);
 
-	if (n->phase != NODE_RUNNING || !n->members.has_cluster) {
+	if (n->phase != NODE_RUNNING) {
 		admin_refuse(request, ERR_NO_LEADER,
 			     "this node is not a working member yet",
 			     "try again, or ask another node");
@@ -349,7 +381,6 @@ void admin_define(struct node *n, struct door_request *request,
 	j->base_revision = catalog_revision(c);
 	if (j->base_revision > 0)
 		j->current = copy_message(&catalog_definition(c)->base);
-	put_hex(n->members.cluster.id, j->cluster);
 	if (take_text(n, j))
 		worker_give(&n->definer, &j->job);
 }
