@@ -163,6 +163,26 @@ static void begin_at(struct apply *a, uint64_t applied)
 	group_begin(&a->group, upto);
 }
 
+/* What is written to a source that nobody watches yet, and then written over by
+ * its own users, would never be told: the ledger needs our echo in front of
+ * their change. So its capture comes first. */
+static bool is_watched(struct apply *a)
+{
+	struct value_buf position = {0};
+	bool is_source = false;
+
+	for (size_t i = 0; i < a->tables.n; i++)
+		is_source |= a->tables.list[i].is_two_way &&
+			     a->tables.list[i].side->is_source;
+	if (!is_source)
+		return true;
+	a->ports->position(a->ports->ctx, task_capture_id(apply_connection(a)),
+			   &position);
+	bool is_there = position.len > 0;
+	value_buf_free(&position);
+	return is_there;
+}
+
 static int64_t start(struct apply *a)
 {
 	struct err e = {0};
@@ -294,6 +314,8 @@ static int64_t run(struct apply *a)
 			return failed(a, &e);
 		if (rc == 0)
 			return has_more ? 0 : (int64_t)TASK_IDLE_MS * 1000;
+		if (!is_watched(a))
+			return APPLY_WAIT_US;
 		a->group.is_prepared = true;
 		letters_look(a);
 		if (!letters_step(a))

@@ -316,6 +316,23 @@ static void take_read(struct world *w, struct value_buf *existing,
 	w->counts.differences++;
 }
 
+static void trace_row(const struct link *l, const struct apply_row *row,
+		      const char *what)
+{
+	struct image image = {0};
+	struct value v = {0};
+
+	database_image(row->change.values, &image);
+	change_key_values(row->change.key, &v, 1);
+	world_trace(l->w,
+		    "%s in %u: entry %llu/%u %s table %u key %lld uid "
+		    "%llu",
+		    what, l->d->id, (unsigned long long)row->index,
+		    row->ordinal, change_op_name(row->change.op),
+		    row->change.table_id, (long long)v.i64,
+		    (unsigned long long)image.uid);
+}
+
 static void write_row(struct link *l, const struct apply_group *g, size_t i,
 		      struct commit *c, struct apply_rejects *rejects)
 {
@@ -323,6 +340,8 @@ static void write_row(struct link *l, const struct apply_group *g, size_t i,
 	struct bytes there;
 	bool is_there = row_there(l->d, c, row, &there);
 
+	if (l->w->is_traced)
+		trace_row(l, row, is_poison(l->d, row) ? "poison" : "apply");
 	if (is_poison(l->d, row)) {
 		reject(rejects, i, APPLY_REFUSED);
 		return;

@@ -152,6 +152,9 @@ static void write_one(struct world *w, struct database *d, struct commit *c)
 	next = (struct image){.uid = ++w->next_uid, .saw = now.uid};
 	remember(w, next.uid, next.saw);
 	put(w, c, table, key, next);
+	world_trace(w, "user of %u: table %u key %lld uid %llu saw %llu", d->id,
+		    table, (long long)key, (unsigned long long)next.uid,
+		    (unsigned long long)next.saw);
 }
 
 static void transfer(struct world *w, struct database *d, struct commit *c)

@@ -26,6 +26,16 @@ void judge_bank(struct world *w, const struct database *d)
 }
 
 /* -- quiet ----------------------------------------------------------------- */
+/* An apply task that has looked through all of the log. */
+static bool has_all(const struct world *w, const struct runner *r)
+{
+	uint64_t applied = 0, upto = w->n_log;
+
+	if (r->apply)
+		apply_progress(r->apply, &applied, &upto);
+	return upto == w->n_log;
+}
+
 static size_t owners(const struct world *w, uint32_t task_id, bool *is_running)
 {
 	size_t n = 0;
@@ -37,7 +47,8 @@ static size_t owners(const struct world *w, uint32_t task_id, bool *is_running)
 
 			if (!r->is_used || r->spec.id != task_id)
 				continue;
-			*is_running &= r->state == TASK_RUNNING;
+			*is_running &=
+				r->state == TASK_RUNNING && has_all(w, r);
 			n++;
 		}
 	}
@@ -63,7 +74,7 @@ const char *judge_open(struct world *w)
 			continue;
 		snprintf(text, sizeof text, "task %u has %zu owners%s",
 			 tasks->list[i].id, n,
-			 is_running ? "" : ", one is not running");
+			 is_running ? "" : ", one is not at its end");
 		return text;
 	}
 	for (uint32_t id = 1; id <= WORLD_DBS; id++) {
@@ -85,8 +96,57 @@ bool judge_is_quiet(struct world *w)
 	return judge_open(w) == NULL;
 }
 
+/* -- the end ---------------------------------------------------------------
+ */
+enum { KEYS = 16 };
+static size_t key_number(struct bytes key)
+{
+	struct value v;
+
+	return change_key_values(key, &v, 1) == 1 ? (size_t)v.i64 % KEYS : 0;
+}
+
+/* For whoever looks for the reason: all that was ever done to a row. */
+static void trace_key(struct world *w, uint32_t table_id, size_t key)
+{
+	struct change_reader r;
+	struct change_txn txn;
+	struct change c;
+	struct image i;
+
+	for (uint64_t n = 1; n <= w->n_log && w->is_traced; n++) {
+		const Synod__Command__Batch *b = &w->log[n].view.batch;
+
+		if (w->log[n].view.kind != COMMAND_BATCH ||
+		    w->log[n].is_refused)
+			continue;
+		change_reader_init(
+			&r, (struct bytes){b->changes.data, b->changes.len});
+		while (change_next_txn(&r, &txn) > 0) {
+			if (txn.kind == TXN_ECHO)
+				world_trace(
+					w, "%llu by %u: echo %u %llu",
+					(unsigned long long)n, b->task_id,
+					txn.task_id,
+					(unsigned long long)txn.applied_index);
+			while (change_next(&r, &c) > 0) {
+				if (c.table_id != table_id ||
+				    key_number(c.key) != key)
+					continue;
+				database_image(c.values, &i);
+				world_trace(w, "%llu by %u: %s %llu saw %llu",
+					    (unsigned long long)n, b->task_id,
+					    change_op_name(c.op),
+					    (unsigned long long)i.uid,
+					    (unsigned long long)i.saw);
+			}
+		}
+	}
+}
+
 /* -- the end --------------------------------------------------------------- */
-static bool is_same_map(const struct map *a, const struct map *b)
+static bool is_same_map(const struct map *a, const struct map *b,
+			struct bytes *where)
 {
 	struct bytes ka = {0}, kb = {0}, va, vb;
 	bool after = false;
@@ -95,6 +155,7 @@ static bool is_same_map(const struct map *a, const struct map *b)
 		bool has_a = map_seek(a, ka, after, &ka, &va);
 		bool has_b = map_seek(b, kb, after, &kb, &vb);
 
+		*where = has_a ? ka : kb;
 		if (!has_a || !has_b)
 			return has_a == has_b;
 		if (bytes_compare(ka, kb) != 0 || bytes_compare(va, vb) != 0)
@@ -102,22 +163,33 @@ static bool is_same_map(const struct map *a, const struct map *b)
 	}
 }
 
+static void judge_table(struct world *w, uint32_t id, uint32_t table_id)
+{
+	struct bytes where = {0};
+
+	if (is_same_map(w->dbs[1].tables[table_id], w->dbs[id].tables[table_id],
+			&where))
+		return;
+	if (!w->is_bad)
+		trace_key(w, table_id, key_number(where));
+	world_bad(w, "table %u of 1 and %u differ at key %zu", table_id, id,
+		  key_number(where));
+}
+
 static void judge_equal(struct world *w)
 {
+	struct bytes where = {0};
+
 	for (uint32_t id = 2; id <= WORLD_DBS; id++)
 		for (uint32_t t = 1; t <= WORLD_TABLES; t++)
-			if (!is_same_map(w->dbs[1].tables[t],
-					 w->dbs[id].tables[t]))
-				world_bad(w, "table %u of 1 and %u differ", t,
-					  id);
+			judge_table(w, id, t);
 	for (uint64_t id = 2; id <= WORLD_NODES; id++)
-		if (!is_same_map(w->members[1].map, w->members[id].map))
+		if (!is_same_map(w->members[1].map, w->members[id].map, &where))
 			world_bad(w, "the states of node 1 and %llu differ",
 				  (unsigned long long)id);
 }
 
 /* -- the journal ----------------------------------------------------------- */
-enum { KEYS = 16 };
 struct oracle {
 	struct world *w;
 	uint64_t heads[KEYS];  /* uid of the newest version */
@@ -150,51 +222,6 @@ static bool change_image(struct bytes whole, struct image *out)
 	*out = (struct image){0};
 	return change_decode(whole, &c) == 0 && c.n_values &&
 	       database_image(c.values, out);
-}
-
-static size_t key_number(struct bytes key)
-{
-	struct value v;
-
-	return change_key_values(key, &v, 1) == 1 ? (size_t)v.i64 % KEYS : 0;
-}
-
-/* For whoever looks for the reason: all that was ever done to a row. */
-static void trace_key(struct world *w, size_t key)
-{
-	struct change_reader r;
-	struct change_txn txn;
-	struct change c;
-	struct image i;
-
-	for (uint64_t n = 1; n <= w->n_log && w->is_traced; n++) {
-		const Synod__Command__Batch *b = &w->log[n].view.batch;
-
-		if (w->log[n].view.kind != COMMAND_BATCH ||
-		    w->log[n].is_refused)
-			continue;
-		change_reader_init(
-			&r, (struct bytes){b->changes.data, b->changes.len});
-		while (change_next_txn(&r, &txn) > 0) {
-			if (txn.kind == TXN_ECHO)
-				world_trace(
-					w, "%llu by %u: echo %u %llu",
-					(unsigned long long)n, b->task_id,
-					txn.task_id,
-					(unsigned long long)txn.applied_index);
-			while (change_next(&r, &c) > 0) {
-				if (c.table_id != TABLE_REGISTER ||
-				    key_number(c.key) != key)
-					continue;
-				database_image(c.values, &i);
-				world_trace(w, "%llu by %u: %s %llu saw %llu",
-					    (unsigned long long)n, b->task_id,
-					    change_op_name(c.op),
-					    (unsigned long long)i.uid,
-					    (unsigned long long)i.saw);
-			}
-		}
-	}
 }
 
 /* The next conflict of the register in the journal. */
@@ -241,7 +268,7 @@ static void judge_pair(struct oracle *o, uint64_t index, uint64_t head,
 	}
 	o->heads[k] = made.uid;
 	if (is_there != is_expected)
-		trace_key(o->w, k);
+		trace_key(o->w, TABLE_REGISTER, k);
 	if (is_there != is_expected)
 		world_bad(o->w, "entry %llu: %llu against %llu %s",
 			  (unsigned long long)index,

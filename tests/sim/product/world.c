@@ -315,6 +315,19 @@ static void replay_letters(struct world *w)
 	log_command(w, &c);
 }
 
+/* Again and again: an older command may come in behind the newer one. */
+static void permit(struct world *w)
+{
+	const struct tasks *tasks = &w->members[1].control.tasks;
+
+	for (uint64_t id = 1; id <= WORLD_NODES; id++)
+		if (tasks_is_drained(tasks, id))
+			command_drain(w, id, false);
+	for (uint32_t sync = 1; sync <= 2; sync++)
+		if (tasks_is_paused(tasks, sync, 0))
+			command_pause(w, sync, false);
+}
+
 static void heal(struct world *w)
 {
 	w->is_calm = true;
@@ -326,10 +339,7 @@ static void heal(struct world *w)
 		w->members[id].down_until_us = 0;
 		w->members[id].frozen_until_us = 0;
 		w->members[id].cut_until_us = 0;
-		command_drain(w, id, false);
 	}
-	command_pause(w, SYNC_PAIR, false);
-	command_pause(w, SYNC_BANK, false);
 }
 
 /* -- time ------------------------------------------------------------------ */
@@ -382,6 +392,7 @@ static void drain(struct world *w)
 			busy_us = w->now_us;
 		before = size;
 		if (w->now_us > replay_us) {
+			permit(w);
 			replay_letters(w);
 			replay_us = w->now_us + 500 * 1000;
 		}
