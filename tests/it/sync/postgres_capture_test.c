@@ -13,6 +13,9 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+#include "base/thread.h"
+
 static struct postgres_rig rig;
 
 static void test_capture_gives_transactions_in_order(void **state)
@@ -169,6 +172,7 @@ static void test_capture_sees_partitions_by_their_root(void **state)
 
 static void test_capture_takes_over_and_fences_the_older(void **state)
 {
+	struct clock clock = clock_system();
 	struct postgres_rig old;
 	struct err e;
 
@@ -185,9 +189,11 @@ static void test_capture_takes_over_and_fences_the_older(void **state)
 	rig.capture = NULL;
 	rig.position = (struct value_buf){0};
 	value_buf_put(&rig.position, old.position.data, old.position.len);
+	int64_t before_us = clock_mono_us(&clock);
 	postgres_rig_start(&rig, 11);
 	postgres_rig_run(&rig, "insert into t values (2)");
 	postgres_rig_expect(&rig, "local put 7 2\n");
+	assert_true(clock_mono_us(&clock) - before_us < 1000000);
 
 	/* It wakes, is told, and cannot take the slot back. */
 	int n = 0;
@@ -272,6 +278,35 @@ static void test_capture_stops_at_a_table_that_changed(void **state)
 	postgres_rig_close(&rig);
 }
 
+static void *ring(void *ctx)
+{
+	connector_postgres.capture_interrupt(rig.capture);
+	return NULL;
+}
+
+static void test_capture_can_be_interrupted(void **state)
+{
+	struct clock clock = clock_system();
+	struct thread thread;
+	struct err e;
+
+	postgres_rig_open(&rig, "bell");
+	postgres_rig_run(&rig, "create table t(id int primary key)");
+	postgres_rig_plan(&rig, 7, "t", false);
+	postgres_rig_start(&rig, 10);
+	assert_int_equal(postgres_rig_poll(&rig, 1 << 18, 10, &e), 0);
+	assert_int_equal(thread_start(&thread, "ring", ring, NULL, &e), 0);
+	int64_t before_us = clock_mono_us(&clock);
+	assert_int_equal(postgres_rig_poll(&rig, 1 << 18, 5000, &e),
+			 ERR_CLOSED);
+	assert_true(clock_mono_us(&clock) - before_us < 2000000);
+	thread_join(&thread);
+	/* And then it goes on where it was. */
+	postgres_rig_run(&rig, "insert into t values (1)");
+	postgres_rig_expect(&rig, "local put 7 1\n");
+	postgres_rig_close(&rig);
+}
+
 /* WAL of others, in another database: it must not hang on our slot. */
 static void test_capture_lets_idle_databases_go(void **state)
 {
@@ -321,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_capture_takes_over_and_fences_the_older),
 		cmocka_unit_test(test_capture_says_when_there_is_a_gap),
 		cmocka_unit_test(test_capture_stops_at_a_table_that_changed),
+		cmocka_unit_test(test_capture_can_be_interrupted),
 		cmocka_unit_test(test_capture_lets_idle_databases_go),
 	};
 

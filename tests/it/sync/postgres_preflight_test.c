@@ -37,7 +37,7 @@ static const struct connector_finding *find(const char *part)
 		if (strstr(findings.list[i].text, part))
 			return &findings.list[i];
 	fail_msg("nobody says: %s", part);
-	return NULL;
+	return findings.list;
 }
 
 static void repair_all(void)
