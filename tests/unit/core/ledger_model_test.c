@@ -137,7 +137,7 @@ static void run_seeds(uint64_t from, uint64_t n, struct flavour flavour)
 	}
 }
 
-enum { SEEDS = 1000 };
+enum { SEEDS = 600 };
 
 static void test_updates_converge_and_journal_is_exact(void **state)
 {
