@@ -139,15 +139,18 @@ static int show(struct ctl *c, const struct wanted *w,
 static void note_plan(struct ctl *c, const struct wanted *w,
 		      const Synod__Admin__DefineResponse *r)
 {
-	if (!has_changes(r)) {
-		ctl_note(c, "nothing to change against revision %u",
+	char base[48] = "for the first time";
+	if (r->base_revision > 0)
+		snprintf(base, sizeof base, "against revision %u",
 			 r->base_revision);
+	if (!has_changes(r)) {
+		ctl_note(c, "nothing to change %s", base);
 		return;
 	}
 	ctl_note(c,
-		 "against revision %u: %zu to add, %zu to change, %zu to "
-		 "delete. Nothing was changed.",
-		 r->base_revision, count(r, "+"), count(r, "~"), count(r, "-"));
+		 "%s: %zu to add, %zu to change, %zu to delete. Nothing was "
+		 "changed.",
+		 base, count(r, "+"), count(r, "~"), count(r, "-"));
 	if (w->rollback_to)
 		ctl_note(c, "plan %s", r->plan_hash);
 	else
