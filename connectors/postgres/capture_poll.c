@@ -20,7 +20,7 @@ enum {
 	CAPTURE_TURN_MS = 100,
 };
 /* Or when so much WAL would be kept for nothing. */
-#define CAPTURE_IDLE_BYTES ((uint64_t)1 << 20)
+#define CAPTURE_IDLE_BYTES ((uint64_t)4 << 20)
 
 /* 1: no more for now; 0: there is no room for more. */
 static int drain(struct capture_handle *h, const struct load_room *room,
@@ -247,6 +247,9 @@ int pg_capture_poll(struct capture_handle *h, size_t bytes_max, int wait_ms,
 		return err_set(e, ERR_NETWORK, "the stream is broken");
 	look_around(h);
 	int n = run(h, &room, pg_capture_now_ms() + wait_ms, e);
+	/* It may have been left in the middle of an answer. */
+	if (n < 0)
+		pg_session_close(&h->side);
 	/* Nothing was lost if it was only interrupted between transactions. */
 	if (n == ERR_CLOSED && !h->txn.is_open)
 		return n;

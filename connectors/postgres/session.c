@@ -193,15 +193,18 @@ static int connect_wait(struct session *s, const char *host, struct err *e)
 	return fail_open(s, host, e);
 }
 
-/* The server shall look whether we are still there while it works; not in
- * `options`, because servers before 14 do not know it. */
-static int ask_to_watch(struct session *s, struct err *e)
+/* The server shall look whether we are still there while it works, and not end
+ * a session that has nothing to do; not in `options`, because older servers do
+ * not know these settings. */
+static int set_newer(struct session *s, struct err *e)
 {
 	return pg_session_run(
 		s,
-		"select pg_catalog.set_config(name, '1000', false) "
-		"from pg_catalog.pg_settings where name = "
-		"'client_connection_check_interval'",
+		"select pg_catalog.set_config(name, case name when "
+		"'client_connection_check_interval' then '1000' else '0' end, "
+		"false) from pg_catalog.pg_settings where name in "
+		"('client_connection_check_interval', 'idle_session_timeout', "
+		"'transaction_timeout')",
 		e);
 }
 
@@ -222,7 +225,7 @@ int pg_session_open(struct session *s, const struct session_plan *plan,
 	if (!error)
 		PQsetNoticeReceiver(s->conn, ignore_notice, NULL);
 	if (!error && plan->kind == SESSION_PLAIN)
-		error = ask_to_watch(s, e);
+		error = set_newer(s, e);
 	if (error)
 		pg_session_close(s);
 	return error;
