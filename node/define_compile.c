@@ -469,5 +469,6 @@ int define_plan(const struct define_text *d, const struct define_env *env,
 	for (size_t i = 0; c.out && i < c.out->n_connections; i++)
 		free(c.connections[i].tables);
 	map_free(c.uses);
+	define_order(out);
 	return rc;
 }

@@ -43,6 +43,8 @@ define_change_what(struct define_plan *p, struct define_change *change,
 		   const char *fmt, ...);
 /* Compare out with what is in force. */
 void define_compare(struct compile *c);
+/* What must be looked at goes to the end, where it is seen. */
+void define_order(struct define_plan *p);
 
 /* -- define_compile.c ------------------------------------------------------ */
 struct compile_connection *compile_connection(struct compile *c,

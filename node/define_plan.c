@@ -456,7 +456,6 @@ void define_compare(struct compile *c)
 			    .compile = c,
 			    .old = c->env->current ? c->env->current : &none,
 			    .new = c->out};
-	/* Failed checks stand behind what they are about. */
 	for (size_t i = 0; i < k.new->n_connections; i++)
 		compare_connection(&k, k.new->connections[i]);
 	for (size_t i = 0; i < k.new->n_syncs; i++)
@@ -465,6 +464,20 @@ void define_compare(struct compile *c)
 	add_kept(&k);
 	snprintf(c->plan->hash, sizeof c->plan->hash, "%016" PRIx64,
 		 digest_of(k.new, digest_of(k.old, 0)));
+}
+
+void define_order(struct define_plan *p)
+{
+	struct define_change *sorted =
+		mem_zero(p->n_changes + 1, sizeof(*sorted));
+	size_t n = 0;
+	for (int turn = 0; turn < 2; turn++)
+		for (size_t i = 0; i < p->n_changes; i++)
+			if ((p->changes[i].mark == '!') == (turn == 1))
+				sorted[n++] = p->changes[i];
+	free(p->changes);
+	p->changes = sorted;
+	p->changes_cap = p->n_changes + 1;
 }
 
 void define_plan_clear(struct define_plan *p)
