@@ -227,6 +227,8 @@ static uint64_t has_after(const struct row *r, const struct row_side *s,
 	uint64_t bit = catalog_bit(s->connection_id);
 	uint64_t last = s->list[n - 1].index;
 
+	if (last == s->part_at)
+		return r->has & ~bit;
 	if (last >= r->index)
 		return r->has | bit;
 	/* A row that is there stays as it is under a READ. */
@@ -245,6 +247,8 @@ bool row_consume(struct row *r, uint32_t connection_id, uint64_t seen)
 		n++;
 	if (n > 0) {
 		r->has = has_after(r, s, n);
+		if (s->part_at <= s->list[n - 1].index)
+			s->part_at = 0;
 		memmove(s->list, s->list + n, (s->n - n) * sizeof(s->list[0]));
 		s->n -= n;
 	}
@@ -324,7 +328,7 @@ void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index)
 
 	while (s && i < s->n && s->list[i].index < index)
 		i++;
-	if (!s || i == s->n || s->list[i].index != index)
+	if (!s || i == s->n || s->list[i].index != index || s->part_at == index)
 		return;
 	memmove(s->list + i, s->list + i + 1,
 		(s->n - i - 1) * sizeof(s->list[0]));

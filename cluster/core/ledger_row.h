@@ -95,7 +95,8 @@ void row_deliver(struct row *r, uint32_t connection_id,
 /* To all of the mask. */
 void row_deliver_all(struct row *r, uint64_t mask,
 		     const struct row_delivery *d);
-/* What this entry delivered was not applied and never will be. */
+/* What this entry delivered was not applied and never will be (save the part of
+ * it that is). */
 void row_withdraw(struct row *r, uint32_t connection_id, uint64_t index);
 
 /* The entry will be applied up to this ordinal and not further: when it brings

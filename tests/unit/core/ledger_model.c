@@ -387,6 +387,26 @@ static void plant(struct model *m)
 	}
 }
 
+/* The first letter, with its chain. */
+static bool replay_letter(struct model *m)
+{
+	struct ledger_letter letter;
+	Synod__Command__Letters letters;
+	Synod__Command__Command c;
+
+	if (!ledger_next_letter(&m->rig.kv, 0, &letter))
+		return false;
+	synod__command__letters__init(&letters);
+	synod__command__command__init(&c);
+	c.body_case = SYNOD__COMMAND__COMMAND__BODY_LETTERS;
+	c.letters = &letters;
+	letters.is_replay = true;
+	letters.ids = &letter.id;
+	letters.n_ids = 1;
+	assert_true(rig_take(&m->rig, &c));
+	return true;
+}
+
 static void step(struct model *m)
 {
 	unsigned id = 1 + (unsigned)rng_below(&m->rng, m->rig.n_connections);
@@ -402,6 +422,8 @@ static void step(struct model *m)
 		m->sides[id].is_stopped = model_draw(m, 50);
 	else if (what < 98 && m->flavour.truncates)
 		truncate_table(m, id);
+	else if (what < 99 && m->flavour.letters)
+		replay_letter(m);
 	else if (m->flavour.reloads)
 		rig_reload(&m->rig);
 }
@@ -424,27 +446,6 @@ static void settle(struct model *m)
 			capture(m, id, 64);
 			apply(m, id, 64);
 		}
-	}
-}
-
-static void replay_letters(struct model *m)
-{
-	struct ledger_letter letter;
-	Synod__Command__Letters letters;
-	Synod__Command__Command c;
-	uint64_t ids[1];
-
-	synod__command__letters__init(&letters);
-	synod__command__command__init(&c);
-	c.body_case = SYNOD__COMMAND__COMMAND__BODY_LETTERS;
-	c.letters = &letters;
-	letters.is_replay = true;
-	letters.ids = ids;
-	letters.n_ids = 1;
-	while (ledger_next_letter(&m->rig.kv, 0, &letter)) {
-		ids[0] = letter.id;
-		assert_true(rig_take(&m->rig, &c));
-		settle(m);
 	}
 }
 
@@ -489,5 +490,6 @@ void model_run(struct model *m)
 		step(m);
 	}
 	settle(m);
-	replay_letters(m);
+	while (replay_letter(m))
+		settle(m);
 }
