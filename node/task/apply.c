@@ -308,14 +308,14 @@ static int64_t run(struct apply *a)
 	if (a->letters.n > a->letters.n_done && !letters_step(a))
 		return APPLY_WAIT_US;
 	if (!a->group.is_prepared) {
+		if (!is_watched(a))
+			return APPLY_WAIT_US;
 		int rc = group_gather(a, &has_more, &e);
 
 		if (rc < 0)
 			return failed(a, &e);
 		if (rc == 0)
 			return has_more ? 0 : (int64_t)TASK_IDLE_MS * 1000;
-		if (!is_watched(a))
-			return APPLY_WAIT_US;
 		a->group.is_prepared = true;
 		letters_look(a);
 		if (!letters_step(a))

@@ -190,5 +190,7 @@ int group_gather(struct apply *a, bool *has_more, struct err *e)
 		return 0;
 	/* The rest is read again behind it. */
 	g->n = g->n_whole;
+	g->at = g->whole_index;
+	g->open = 0;
 	return 1;
 }

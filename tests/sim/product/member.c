@@ -51,6 +51,30 @@ void member_crash(struct member *m, int64_t for_us)
 	m->w->counts.crashes++;
 }
 
+static void trace_outcome(const struct member *m, uint64_t index,
+			  struct bytes outcome)
+{
+	struct value_reader r = value_reader(outcome);
+
+	if (!m->w->is_traced || outcome.len == 0)
+		return;
+	r.at++;
+	for (uint64_t n = value_read_varint(&r); n && !r.is_bad; n--) {
+		uint64_t ordinal = value_read_varint(&r);
+		uint64_t mask = value_read_varint(&r);
+		struct image image = {0};
+		struct change c;
+
+		if (change_decode(value_read_bytes(&r), &c) == 0)
+			database_image(c.values, &image);
+		world_trace(m->w, "entry %llu/%llu goes to %llx uid %llu",
+			    (unsigned long long)index,
+			    (unsigned long long)ordinal,
+			    (unsigned long long)mask,
+			    (unsigned long long)image.uid);
+	}
+}
+
 /* Every node must decide the same about an entry. */
 static void compare(struct member *m, uint64_t index)
 {
@@ -61,6 +85,7 @@ static void compare(struct member *m, uint64_t index)
 	if (!e->is_decided) {
 		e->is_decided = true;
 		e->is_refused = is_refused;
+		trace_outcome(m, index, outcome);
 		e->outcome = blob_copy(outcome.data, outcome.len);
 		m->w->counts.void_batches +=
 			is_refused && e->view.kind == COMMAND_BATCH;
