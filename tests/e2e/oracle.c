@@ -36,7 +36,7 @@ static void take_entry(const Synod__Admin__ConflictInfo *c,
 		return;
 	snprintf(entry.side_a, sizeof(entry.side_a), "%s", c->a->connection);
 	snprintf(entry.side_b, sizeof(entry.side_b), "%s", c->b->connection);
-	entry.is_a_winner = strcmp(c->winner, c->a->connection) == 0;
+	entry.is_a_winner = c->is_a_winner;
 	entry.stamp_a = c->a->stamp_us;
 	entry.stamp_b = c->b->stamp_us;
 	out->entries =
@@ -180,10 +180,11 @@ static void check_writes(struct stage *s, const struct graph *g)
 		    map_get(g->ended, key, &ignored) ||
 		    map_get(g->lost, key, &ignored))
 			continue;
-		stage_fail(s,
-			   "%.*s is gone: nobody built upon it and no entry of "
-			   "the journal says that it lost",
-			   (int)key.len, key.data);
+		stage_fail(
+			s,
+			"%.*s, which saw %.*s, is gone: nobody built upon it "
+			"and no entry of the journal says that it lost",
+			(int)key.len, key.data, (int)value.len, value.data);
 	}
 }
 

@@ -76,6 +76,7 @@ static void churn(enum side_kind a, enum side_kind b)
 			  "    between: [a, b]\n    tables: [item]\n");
 	stage_wait_running(&r.stage);
 	write_both(&r, LOAD_CHURN, list, CHURN_TXNS);
+	rig_settle(&r);
 	stage_wait_equal(&r.stage, &r.a, &r.b, ALL);
 	rig_check(&r);
 	free_loads(list);
@@ -107,6 +108,7 @@ static void registers(enum side_kind a, enum side_kind b, const char *policy)
 	stage_define_pair(&r.stage, &r.a, &r.b, lines);
 	stage_wait_running(&r.stage);
 	write_both(&r, LOAD_REGISTER, list, REGISTER_WRITES);
+	rig_settle(&r);
 	stage_wait_equal(&r.stage, &r.a, &r.b, ALL);
 	size_t n = oracle_check(&r.stage, &r.a, "item", list, 2 * WRITERS);
 	print_message("%zu conflicts\n", n);

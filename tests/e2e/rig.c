@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "tests/it/sync/pg_server.h"
 
@@ -81,6 +83,46 @@ void rig_run_both(struct rig *r, const char *sql)
 	link_must(b, sql);
 	side_hang_up(a);
 	side_hang_up(b);
+}
+
+enum { SETTLE_KEY = 2000000000, SETTLE_ROUNDS = 2 };
+
+static void wait_row(struct rig *r, struct side_link *link, const char *uid)
+{
+	struct clock clock = clock_system();
+	int64_t until = clock_mono_us(&clock) + STAGE_WAIT_MS * 1000LL;
+	const struct timespec nap = {.tv_nsec = 10000000};
+	char sql[128];
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM item WHERE uid = '%s'",
+		 uid);
+	while (link_number(link, sql) == 0) {
+		if (clock_mono_us(&clock) > until)
+			stage_fail(&r->stage, "row %s does not arrive", uid);
+		nanosleep(&nap, NULL);
+	}
+}
+
+void rig_settle(struct rig *r)
+{
+	struct side_link *links[] = {link_dial(&r->a), link_dial(&r->b)};
+	char sql[256], uid[32];
+
+	for (int round = 0; round < SETTLE_ROUNDS; round++) {
+		for (int i = 0; i < 2; i++) {
+			snprintf(sql, sizeof(sql),
+				 "INSERT INTO item VALUES (%d, 'settle%d%d', "
+				 "NULL, 0, NULL)",
+				 SETTLE_KEY + 2 * round + i, round, i);
+			link_must(links[i], sql);
+		}
+		for (int i = 0; i < 2; i++) {
+			snprintf(uid, sizeof(uid), "settle%d%d", round, i);
+			wait_row(r, links[1 - i], uid);
+		}
+	}
+	side_hang_up(links[0]);
+	side_hang_up(links[1]);
 }
 
 static void check_letters(struct rig *r)

@@ -21,6 +21,12 @@ void rig_open(struct rig *r, enum side_kind a, enum side_kind b);
 void rig_close(struct rig *r);
 /* The same statements on both sides. */
 void rig_run_both(struct rig *r, const char *sql);
+/* Everything that was written to "item" (load.h) so far has come to rest: sides
+ * may be equal for a moment while a change that was written over is still on
+ * its way to the ledger. A row from each side, and when both have arrived a
+ * second one: what the changes before the first pair brought about is applied
+ * before the second arrives. */
+void rig_settle(struct rig *r);
 /* Nobody died unasked, no dead letters, all nodes have the same state. */
 void rig_check(struct rig *r);
 uint64_t rig_seed(void);
