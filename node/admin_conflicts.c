@@ -95,6 +95,7 @@ static Synod__Admin__ConflictInfo *info_of(struct conflicts_read *r,
 	admin_cells_compare(out->a->cells, out->a->n_cells, out->b->cells,
 			    out->b->n_cells);
 	out->winner = c->is_a_winner ? out->a->connection : out->b->connection;
+	out->is_a_winner = c->is_a_winner;
 	out->rule = arena_strdup(r->arena, c->rule);
 	out->reason = arena_strdup(r->arena, c->reason);
 	out->time_us = c->time_us;
