@@ -135,7 +135,8 @@ enum goal_step goal_judge(const struct goal_running *is,
 		return GOAL_WAIT;
 	case GOAL_ENDED:
 		/* Fenced: whoever has taken over is on record soon. */
-		if (!is->was_told && wanted && wanted->epoch == is->epoch)
+		if (!is->was_told && wanted && wanted->epoch == is->epoch &&
+		    now_us - is->ended_us < GOAL_FENCED_US)
 			return GOAL_KEEP;
 		return GOAL_REMOVE;
 	}

@@ -24,6 +24,9 @@ uint64_t goal_concern(const struct view *view, uint32_t task_id);
 const struct goal *goal_find(const struct goal *list, size_t n,
 			     uint32_t task_id);
 
+/* One that was fenced though nobody else has it: it tries again after. */
+enum { GOAL_FENCED_US = 5 * 1000 * 1000 };
+
 enum goal_state {
 	GOAL_RUNNING,
 	GOAL_STOPPING, /* told to; its thread has not ended */
@@ -35,7 +38,7 @@ struct goal_running {
 	enum goal_state state;
 	uint64_t epoch, concern;
 	bool was_told; /* to stop: else it ended by itself, fenced */
-	int64_t told_us;
+	int64_t told_us, ended_us;
 };
 
 enum goal_step {

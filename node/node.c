@@ -478,7 +478,7 @@ void node_close(struct node *n)
 	admin_close(n);
 	door_close(n->door);
 	wire_close(n->wire);
-	if (!runner_close(n)) {
+	if (!runner_stop(n)) {
 		/* A database holds a thread that uses all that follows. What is
 		 * durable is durable. */
 		log_event(LOG_WARN, "task_does_not_end", "exit=%d",
@@ -491,6 +491,7 @@ void node_close(struct node *n)
 	worker_close(&n->imager);
 	images_close(&n->images);
 	state_close(n->state);
+	runner_close(n);
 	machine_clear(&n->machine);
 	log_close(n->log);
 	replica_close(n->replica);

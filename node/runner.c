@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "cluster/core/command.h"
 #include "node/runner_forget.h"
 #include "node/runner_task.h"
 
@@ -122,6 +123,53 @@ static bool is_spare(struct node *n)
 	return true;
 }
 
+/* -- the gate ---------------------------------------------------------------
+ */
+enum { GATE_RETRY_US = 200 * 1000 };
+
+static void gate_ask(struct node *n, int64_t now_us)
+{
+	struct runner *r = &n->runner;
+	Synod__Command__Event event;
+	Synod__Command__Command command;
+
+	if (now_us < r->gate_due_us)
+		return;
+	r->gate_due_us = now_us + GATE_RETRY_US;
+	synod__command__event__init(&event);
+	synod__command__command__init(&command);
+	event.type = command_text("node_ready");
+	event.node = command_text(n->config.name);
+	event.text = command_text("it may run tasks");
+	event.time_us = clock_wall_us(&n->clock);
+	command.body_case = SYNOD__COMMAND__COMMAND__BODY_EVENT;
+	command.event = &event;
+	if (runner_ask_gate(n, &command) == 0)
+		r->gate = GATE_ASKED;
+}
+
+void runner_gate_fate(struct runner *r, uint64_t ticket, int code,
+		      uint64_t index)
+{
+	if (r->gate != GATE_ASKED || ticket != r->gate_ticket)
+		return; /* closed meanwhile, and perhaps asked again */
+	r->gate = code ? GATE_CLOSED : GATE_WAITS;
+	r->gate_index = index;
+	r->look_us = 0;
+}
+
+static bool gate_is_open(struct node *n, int64_t now_us)
+{
+	struct runner *r = &n->runner;
+
+	if (r->gate == GATE_CLOSED && n->view.leader_id)
+		gate_ask(n, now_us);
+	if (r->gate == GATE_WAITS &&
+	    atomic_load(&n->machine.decided.index) >= r->gate_index)
+		r->gate = GATE_OPEN;
+	return r->gate == GATE_OPEN;
+}
+
 /* May this node run anything now? */
 static bool may_run(struct node *n, int64_t now_us)
 {
@@ -133,8 +181,14 @@ static bool may_run(struct node *n, int64_t now_us)
 		r->leaderless_us = now_us;
 	bool is_led = !r->leaderless_us ||
 		      now_us - r->leaderless_us < LIMIT_LEASE_MS * 1000;
-	return is_led && n->members.has_cluster && r->view &&
-	       !members_self(&n->members)->is_quarantined && !is_spare(n);
+	bool is_member = n->members.has_cluster &&
+			 !members_self(&n->members)->is_quarantined &&
+			 !is_spare(n);
+	if (!is_led || !is_member) {
+		r->gate = GATE_CLOSED;
+		return false;
+	}
+	return gate_is_open(n, now_us);
 }
 
 /* Had another node this task before? */
@@ -293,6 +347,24 @@ static size_t converge(struct node *n, const struct view *before,
 	return stopping;
 }
 
+/* The decided view, and what follows from it. */
+static void look(struct node *n, unsigned changed, int64_t now_us)
+{
+	struct runner *r = &n->runner;
+	struct view *before = r->view;
+
+	r->view = decided_view(&n->machine.decided);
+	if (changed & CONTROL_CHANGED_DEFINITION)
+		runner_forget_removed(n, before, r->view);
+	size_t stopping = converge(n, before, now_us);
+	view_unref(before);
+	runner_forget_turn(n, now_us);
+	/* What is under way here must not wait, nor must the lease. */
+	bool is_settled = !stopping && !r->leaderless_us &&
+			  (r->gate == GATE_OPEN || r->gate == GATE_CLOSED);
+	r->look_us = now_us + (is_settled ? LOOK_US : HURRY_US);
+}
+
 int64_t runner_turn(struct node *n, unsigned changed)
 {
 	struct runner *r = &n->runner;
@@ -302,23 +374,13 @@ int64_t runner_turn(struct node *n, unsigned changed)
 	bool has_news = atomic_exchange(&r->has_news, false);
 
 	runner_propose_turn(n);
-	if (!(changed & of_view) && !has_news && now_us < r->look_us)
+	if (changed & of_view || now_us >= r->look_us)
+		look(n, changed, now_us);
+	else if (!has_news)
 		return r->look_us - now_us;
-	struct view *before = r->view;
-	r->view = decided_view(&n->machine.decided);
-	if (changed & CONTROL_CHANGED_DEFINITION && before && r->view)
-		runner_forget_removed(n, before, r->view);
-	size_t stopping = converge(n, before, now_us);
-	view_unref(before);
 	for (struct runner_task *t = r->list; t; t = t->next)
 		runner_report(n, t, now_us);
-	runner_forget_turn(n, now_us);
-	int64_t wait_us = stopping ? HURRY_US : LOOK_US;
-	/* The lease runs out on time. */
-	if (r->leaderless_us)
-		wait_us = HURRY_US;
-	r->look_us = now_us + wait_us;
-	return wait_us;
+	return r->look_us - now_us;
 }
 
 /* -- notes ------------------------------------------------------------------
@@ -337,6 +399,7 @@ static void take_ended(struct node *n, struct runner_ended *note)
 	if (!t)
 		return;
 	t->is.state = GOAL_ENDED;
+	t->is.ended_us = node_now_us(n);
 	log_event(LOG_INFO, "task_ended", "task=%s epoch=%llu", t->name,
 		  (unsigned long long)t->is.epoch);
 	n->runner.look_us = 0;
@@ -393,7 +456,7 @@ static bool wait_for_all(struct runner *r)
 	}
 }
 
-bool runner_close(struct node *n)
+bool runner_stop(struct node *n)
 {
 	struct runner *r = &n->runner;
 
@@ -403,10 +466,18 @@ bool runner_close(struct node *n)
 		return false;
 	while (r->list)
 		unlink_task(r, &r->list);
+	return true;
+}
+
+void runner_close(struct node *n)
+{
+	struct runner *r = &n->runner;
+
+	if (!r->is_open)
+		return;
 	runner_propose_close(r);
 	view_unref(r->view);
 	pthread_rwlock_destroy(&r->stores);
 	pthread_mutex_destroy(&r->lock);
 	*r = (struct runner){0};
-	return true;
 }

@@ -7,7 +7,8 @@
  *
  * A node without a leader for LIMIT_LEASE_MS runs nothing: somebody else may
  * have been given its tasks, and it would be the last to know. Epochs keep that
- * safe in any case; this keeps it short.
+ * safe in any case; this keeps it short. One that was away begins only when it
+ * knows what the cluster decided meanwhile (gate).
  *
  * Loop thread, except where it says otherwise. */
 #ifndef NODE_RUNNER_H
@@ -52,13 +53,21 @@ struct runner {
 	atomic_bool has_news;  /* a task has something to report */
 	int64_t look_us;       /* not before, unless something changed */
 	int64_t leaderless_us; /* since when; 0: there is a leader */
-	bool is_open, is_leaving;
+	/* What a node that was away believes to own may be long another one's:
+	 * it starts nothing before it has decided an entry of its own that the
+	 * cluster committed since. */
+	enum { GATE_CLOSED, GATE_ASKED, GATE_WAITS, GATE_OPEN } gate;
+	uint64_t gate_index, gate_ticket;
+	int64_t gate_due_us;
+	bool is_open;
 };
 
 int runner_open(struct node *n, struct err *e);
 /* Tells every task to stop and waits for each, up to LIMIT_TASK_STOP_MS in
  * all. False: one did not end; what it uses must stay. */
-bool runner_close(struct node *n);
+bool runner_stop(struct node *n);
+/* Behind runner_stop, when the state thread has ended: it wakes tasks. */
+void runner_close(struct node *n);
 
 /* Look at everything; changed: bits of enum control_change. Returns the
  * microseconds until it wants to look again. */

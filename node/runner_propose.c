@@ -112,10 +112,24 @@ void runner_fate(struct node *n, uint64_t tag, int code, uint64_t index)
 	CHECK(i < r->n_flights && r->flights[i].is_used && tag_of(r, i) == tag);
 	struct runner_flight flight = r->flights[i];
 	give_flight(r, i);
+	if (flight.serial == RUNNER_GATE) {
+		runner_gate_fate(r, flight.ticket, code, index);
+		return;
+	}
 	tell_fate(r, flight.serial,
 		  &(struct task_fate){.ticket = flight.ticket,
 				      .code = code,
 				      .index = index});
+}
+
+int runner_ask_gate(struct node *n, const Synod__Command__Command *command)
+{
+	struct blob *sealed = command_seal(command);
+	int rc = propose(n, blob_bytes(sealed), RUNNER_GATE,
+			 ++n->runner.gate_ticket);
+
+	blob_unref(sealed);
+	return rc;
 }
 
 int runner_tell(struct node *n, const Synod__Command__Command *command)

@@ -146,6 +146,11 @@ struct runner_flight {
 void runner_propose_turn(struct node *n);
 void runner_propose_close(struct runner *r);
 void runner_take_proposal(struct node *n, struct runner_proposal *p);
+/* The proposal that opens the gate; its fate goes to runner_gate_fate. */
+#define RUNNER_GATE UINT64_MAX
+int runner_ask_gate(struct node *n, const Synod__Command__Command *command);
+void runner_gate_fate(struct runner *r, uint64_t ticket, int code,
+		      uint64_t index);
 struct runner_task *runner_find(struct runner *r, uint64_t serial);
 
 #endif

@@ -212,12 +212,13 @@ static void test_stuck_one_gives_way_to_a_newer_epoch_only(void **state)
 	assert_int_equal(goal_judge(&is, NULL, late_us), GOAL_WAIT);
 }
 
-static void test_fenced_one_is_not_started_again(void **state)
+static void test_fenced_one_is_not_started_again_at_once(void **state)
 {
 	struct goal_running is = {.state = GOAL_ENDED, .epoch = 5};
 	struct goal same = {.epoch = 5}, newer = {.epoch = 6};
 
 	assert_int_equal(goal_judge(&is, &same, 0), GOAL_KEEP);
+	assert_int_equal(goal_judge(&is, &same, GOAL_FENCED_US), GOAL_REMOVE);
 	assert_int_equal(goal_judge(&is, &newer, 0), GOAL_REMOVE);
 	assert_int_equal(goal_judge(&is, NULL, 0), GOAL_REMOVE);
 	/* One that was told to stop, for a new catalog, is. */
@@ -235,7 +236,7 @@ int main(void)
 		cmocka_unit_test(test_another_epoch_stops),
 		cmocka_unit_test(
 			test_stuck_one_gives_way_to_a_newer_epoch_only),
-		cmocka_unit_test(test_fenced_one_is_not_started_again),
+		cmocka_unit_test(test_fenced_one_is_not_started_again_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
