@@ -260,8 +260,6 @@ static void write_delivery(struct model *m, unsigned id, uint64_t index,
 			tell_difference(m, id, index, d);
 		return;
 	}
-	if (d->change.op == CHANGE_PATCH && !old->is_there)
-		return;
 	if (!has_note)
 		row.note = old->note;
 	if (!row.is_there)
@@ -274,6 +272,18 @@ static bool is_parked(struct model *m, unsigned id, const struct change *c)
 	return ledger_parked(&m->rig.kv, id, c->table_id, c->key) != 0;
 }
 
+/* A part of a row that is not there cannot be written. */
+static bool lacks_row(const struct model *m, unsigned id,
+		      const struct delivery *d)
+{
+	struct rig_row row;
+	bool has_note;
+
+	rig_decode(&d->change, &row, &has_note);
+	return d->change.op == CHANGE_PATCH &&
+	       !m->sides[id].rows[row.key].is_there;
+}
+
 /* One row, or its letter. */
 static void apply_delivery(struct model *m, unsigned id, uint64_t index,
 			   const struct delivery *d)
@@ -283,7 +293,7 @@ static void apply_delivery(struct model *m, unsigned id, uint64_t index,
 
 	if (is_parked(m, id, &d->change))
 		assert_true(take_letter(m, id, index, d, false));
-	else if (refuses)
+	else if (refuses || lacks_row(m, id, d))
 		assert_true(take_letter(m, id, index, d, true));
 	else
 		write_delivery(m, id, index, d);
