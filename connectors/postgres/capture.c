@@ -23,7 +23,8 @@ int pg_capture_side(struct capture_handle *h, struct err *e)
 	const struct session_plan plan = {.options = &h->options,
 					  .bell = &h->bell,
 					  .kind = SESSION_PLAIN,
-					  .name = name};
+					  .name = name,
+					  .is_local = true};
 	return pg_session_open(&h->side, &plan, e);
 }
 

@@ -178,7 +178,8 @@ static int open_stream(struct capture_handle *h, struct stream_identity *now,
 	const struct session_plan plan = {.options = &h->options,
 					  .bell = &h->bell,
 					  .kind = SESSION_REPLICATION,
-					  .name = name};
+					  .name = name,
+					  .is_local = true};
 	return pg_stream_open(&h->stream, &plan, now, e);
 }
 

@@ -113,7 +113,7 @@ static void start(struct session *s, const struct session_plan *plan)
 #define PUT(key, value) (keys[n] = (key), values[n] = (value), n++)
 
 	snprintf(options, sizeof options, "%s -c synchronous_commit=%s",
-		 settings, o->synchronous_commit);
+		 settings, plan->is_local ? "local" : o->synchronous_commit);
 	PUT("host", o->host);
 	PUT("port", o->port);
 	PUT("dbname", o->database);

@@ -37,6 +37,9 @@ struct session_plan {
 	const struct session_bell *bell; /* or NULL */
 	enum session_kind kind;
 	const char *name;
+	/* Its commits wait for no standby: of a capture, which may itself be
+	 * what a commit waits for. */
+	bool is_local;
 };
 int pg_session_open(struct session *s, const struct session_plan *plan,
 		    struct err *e);

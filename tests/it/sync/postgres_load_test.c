@@ -310,6 +310,64 @@ static void test_load_obeys_where(void **state)
 	postgres_rig_close(&rig);
 }
 
+/* A commit waits for a standby that never answers: the stream tells of it, and
+ * readers do not see it. */
+static PGconn *commit_unseen(const char *sql)
+{
+	struct clock clock = clock_system();
+	char info[256];
+
+	snprintf(info, sizeof info, "host=%s port=%s dbname=%s user=%s",
+		 pg_server_dir(rig.server), rig.port, rig.database, rig.user);
+	PGconn *c = PQconnectdb(info);
+	PQclear(PQexec(c, "set statement_timeout = 200"));
+	/* The servers' processes learn of the standby one by one. */
+	for (int64_t start_us = 0, i = 0;
+	     clock_mono_us(&clock) - start_us < 200000; i++) {
+		assert_true(i < 10000);
+		start_us = clock_mono_us(&clock);
+		PQclear(PQexec(c, "insert into d values (1)"));
+		if (clock_mono_us(&clock) - start_us >= 200000)
+			break;
+	}
+	PQclear(PQexec(c, "set statement_timeout = 0"));
+	assert_int_equal(PQsendQuery(c, sql), 1);
+	int64_t end_us = clock_mono_us(&clock) + 5000000;
+	while (strcmp(postgres_rig_text(&rig,
+					"select count(*) from pg_stat_activity "
+					"where wait_event = 'SyncRep'"),
+		      "1") != 0)
+		assert_true(clock_mono_us(&clock) < end_us);
+	return c;
+}
+
+static void test_load_leaves_out_what_the_stream_knows_better(void **state)
+{
+	postgres_rig_open(&rig, "unseen");
+	postgres_rig_run(&rig, "create table t(id int primary key, a text); "
+			       "create table d(n int); insert into t values "
+			       "(1, 'old'), (2, 'old')");
+	postgres_rig_plan(&rig, 7, "t", true);
+	postgres_rig_start(&rig, 10);
+	postgres_rig_super(&rig, "alter system set synchronous_standby_names "
+				 "= 'nobody'");
+	postgres_rig_super(&rig, "select pg_reload_conf()");
+	PGconn *c = commit_unseen("update t set a = 'new' where id = 1");
+	assert_string_equal(
+		postgres_rig_text(&rig, "select a from t where id = 1"), "old");
+
+	postgres_rig_expect(&rig, "local put 7 1,\"new\"\n"
+				  "load read 7 2,\"old\"\n");
+	assert_int_equal(figures().n_tables_loading, 0);
+
+	postgres_rig_super(&rig, "alter system reset "
+				 "synchronous_standby_names");
+	postgres_rig_super(&rig, "select pg_reload_conf()");
+	PQclear(PQgetResult(c)); /* let go */
+	PQfinish(c);
+	postgres_rig_close(&rig);
+}
+
 static int tear_down(void **state)
 {
 	postgres_rig_end();
@@ -322,6 +380,8 @@ int main(void)
 		cmocka_unit_test(test_load_resumes_at_the_chunk),
 		cmocka_unit_test(test_load_obeys_where),
 		cmocka_unit_test(test_load_waits_for_open_transactions),
+		cmocka_unit_test(
+			test_load_leaves_out_what_the_stream_knows_better),
 		cmocka_unit_test(test_load_is_exact_while_others_write),
 	};
 
