@@ -1,12 +1,14 @@
 #include "node/ctl/ctl.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "node/ctl/command.h"
 
 /* -- what went wrong ------------------------------------------------------- */
@@ -86,6 +88,24 @@ int ctl_usage_hint(struct ctl *c, const char *hint, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+int ctl_pending(struct ctl *c, const char *hint, const char *fmt, ...)
+{
+	struct err e = {.code = ERR_TIMEOUT};
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(e.text, sizeof e.text, fmt, args);
+	va_end(args);
+	fail(c, "pending", &e, hint);
+	return EXIT_PENDING;
+}
+
+int ctl_fail_answer(struct ctl *c, const char *what)
+{
+	struct err e;
+	err_set(&e, ERR_FORMAT, "the answer is not %s", what);
+	return ctl_fail(c, &e, NULL);
+}
+
 /* Texts of a node end up on a terminal. */
 static void put_safe(const char *text, FILE *out)
 {
@@ -154,34 +174,80 @@ static bool read_answer(int fd, char *buf, size_t len)
 	return n > 0;
 }
 
+/* Nobody is at the terminal: say what to type to do it nevertheless. */
+static int refuse_unasked(struct ctl *c, const char *effect)
+{
+	char hint[sizeof c->failure.hint];
+	const char *endpoint = c->options.endpoint;
+	bool is_named = strcmp(endpoint, LINK_DEFAULT_ENDPOINT) == 0 ||
+			strstr(c->line, endpoint);
+	snprintf(hint, sizeof hint, "synodctl %s%s%.80s --yes", c->line,
+		 is_named ? "" : " --endpoint ", is_named ? "" : endpoint);
+	return ctl_usage_hint(c, hint, "%s Nobody is there to confirm it.",
+			      effect);
+}
+
+static int refuse_unconfirmed(struct ctl *c)
+{
+	struct err e;
+	err_set(&e, ERR_REFUSED, "not confirmed; nothing was done");
+	return ctl_fail(c, &e, NULL);
+}
+
 int ctl_confirm(struct ctl *c, const char *effect)
 {
+	char answer[16];
 	if (c->options.is_yes)
 		return 0;
-	char name[COMMAND_NAME_MAX];
-	command_name(c->command, ' ', name);
-	if (!c->world->is_in_tty) {
-		char hint[sizeof c->failure.hint];
-		const char *endpoint = c->options.endpoint;
-		bool is_default = strcmp(endpoint, LINK_DEFAULT_ENDPOINT) == 0;
-		snprintf(hint, sizeof hint,
-			 "synodctl %s%.80s%.80s%s%.200s --yes", name,
-			 c->options.to ? " --to " : "",
-			 c->options.to ? c->options.to : "",
-			 is_default ? "" : " --endpoint ",
-			 is_default ? "" : endpoint);
-		return ctl_usage_hint(
-			c, hint, "%s Nobody is there to confirm it.", effect);
-	}
-	char answer[16];
+	if (!c->world->is_in_tty)
+		return refuse_unasked(c, effect);
 	fprintf(c->world->err, "%s\nGo on? [y/N] ", effect);
 	fflush(c->world->err);
 	if (read_answer(c->world->in_fd, answer, sizeof answer) &&
 	    (strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0))
 		return 0;
-	struct err e;
-	err_set(&e, ERR_REFUSED, "not confirmed; nothing was done");
-	return ctl_fail(c, &e, NULL);
+	return refuse_unconfirmed(c);
+}
+
+int ctl_confirm_name(struct ctl *c, const char *effect, const char *name)
+{
+	char answer[LIMIT_NAME_BYTES + 2];
+	if (c->options.is_yes)
+		return 0;
+	if (!c->world->is_in_tty)
+		return refuse_unasked(c, effect);
+	fprintf(c->world->err, "%s\nType %s to go on: ", effect, name);
+	fflush(c->world->err);
+	if (read_answer(c->world->in_fd, answer, sizeof answer) &&
+	    strcmp(answer, name) == 0)
+		return 0;
+	return refuse_unconfirmed(c);
+}
+
+/* -- small things ---------------------------------------------------------- */
+
+const char *ctl_author(char *buf, size_t cap)
+{
+	struct passwd entry;
+	struct passwd *found = NULL;
+	char space[4096];
+	if (getpwuid_r(getuid(), &entry, space, sizeof space, &found) == 0 &&
+	    found)
+		snprintf(buf, cap, "%s", found->pw_name);
+	else
+		snprintf(buf, cap, "uid %lu", (unsigned long)getuid());
+	return buf;
+}
+
+int64_t ctl_now_us(const struct ctl *c)
+{
+	struct clock clock = clock_system();
+	return c->world->now_us ? c->world->now_us : clock_wall_us(&clock);
+}
+
+char *ctl_text(const char *s)
+{
+	return (char *)(uintptr_t)(s ? s : "");
 }
 
 /* -- one run --------------------------------------------------------------- */
@@ -341,9 +407,27 @@ static int finish(struct ctl *c, int rc)
 	return rc;
 }
 
+/* The words as typed, quoted where a shell would take them apart. */
+static void keep_line(struct ctl *c, int argc, char **argv)
+{
+	size_t used = 0;
+	for (int i = 1; i < argc; i++) {
+		bool is_plain =
+			argv[i][0] && !strpbrk(argv[i], " \t\n'\"\\$`"
+							"*?[]#~&|;<>()");
+		int n = snprintf(c->line + used, sizeof c->line - used,
+				 is_plain ? "%s%s" : "%s'%s'", i > 1 ? " " : "",
+				 argv[i]);
+		if (n < 0 || (size_t)n >= sizeof c->line - used)
+			return;
+		used += (size_t)n;
+	}
+}
+
 int ctl_main(const struct ctl_world *w, int argc, char **argv)
 {
 	struct ctl c = {.world = w};
+	keep_line(&c, argc, argv);
 	output_init(&c.output, w->out);
 	int rc = read_line(&c, argc, argv);
 	setup_output(&c);

@@ -38,7 +38,10 @@ struct ctl_world {
 	size_t width;    /* of the terminal; 0: unknown */
 	const struct link_ops *link;
 	void *link_ctx;
+	int64_t now_us; /* wall clock, for tests; 0: the system's */
 };
+
+enum { CTL_LINE_MAX = 384 };
 
 struct ctl_failure {
 	bool is_set;
@@ -54,6 +57,7 @@ struct ctl {
 	struct ctl_options options;
 	char **args; /* what is no flag, behind noun and verb */
 	int n_args;
+	char line[CTL_LINE_MAX]; /* as typed, for "type this"; may be cut */
 	struct link link;
 	struct output output;
 	struct ctl_failure failure;
@@ -72,6 +76,11 @@ __attribute__((format(printf, 2, 3))) int ctl_usage(struct ctl *c,
 __attribute__((format(printf, 3, 4))) int
 ctl_usage_hint(struct ctl *c, const char *hint, const char *fmt, ...);
 int ctl_exit_of(int err_code);
+/* The wait ran out and the work goes on: exit code 7. */
+__attribute__((format(printf, 3, 4))) int
+ctl_pending(struct ctl *c, const char *hint, const char *fmt, ...);
+/* An answer to another question than `what`. */
+int ctl_fail_answer(struct ctl *c, const char *what);
 
 /* One line on err for the reader; silent with --quiet. */
 __attribute__((format(printf, 2, 3))) void ctl_note(struct ctl *c,
@@ -81,5 +90,13 @@ __attribute__((format(printf, 2, 3))) void ctl_detail(struct ctl *c,
 						      const char *fmt, ...);
 /* Disruptive: show the effect and ask. 0: go on; else the exit code. */
 int ctl_confirm(struct ctl *c, const char *effect);
+/* Destructive: show what is lost, and go on only when name is typed. */
+int ctl_confirm_name(struct ctl *c, const char *effect, const char *name);
+
+/* Who does it, for the history: the user of this host. Returns buf. */
+const char *ctl_author(char *buf, size_t cap);
+int64_t ctl_now_us(const struct ctl *c);
+/* protobuf-c declares its strings writable and never writes them. NULL: "". */
+char *ctl_text(const char *s);
 
 #endif

@@ -18,6 +18,7 @@ static const struct {
 	const char *name, *sentence;
 } own_codes[] = {
 	{"usage", "The command line is wrong; nothing was tried."},
+	{"pending", "The wait ran out; the work goes on in the cluster."},
 };
 
 enum { N_OWN = sizeof(own_codes) / sizeof(own_codes[0]) };

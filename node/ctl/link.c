@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/thread.h"
 #include "proto/codec.h"
 
@@ -294,9 +295,14 @@ int link_call(struct link *l, size_t end, const Synod__Admin__Request *request,
 		return out->e.code;
 	struct blob *frame = codec_seal(CODEC_REQUEST, &request->base);
 	struct blob *response = NULL;
+	struct clock clock = clock_system();
+	int64_t begin_us = clock_wall_us(&clock);
+	int64_t begin_mono_us = clock_mono_us(&clock);
 	int rc = l->ops->call(to->connection, blob_bytes(frame), timeout_ms,
 			      &response, &out->e);
 	blob_unref(frame);
+	out->took_us = clock_mono_us(&clock) - begin_mono_us;
+	out->middle_us = begin_us + out->took_us / 2;
 	if (rc) {
 		/* The next call begins with a connection of its own. */
 		drop(l, to);

@@ -49,6 +49,8 @@ struct link_answer {
 	struct err e;
 	char hint[LINK_HINT_MAX];
 	bool is_local; /* the error did not come from a node */
+	/* On the wire: the wall clock half-way, and how long it took. */
+	int64_t middle_us, took_us;
 };
 
 /* The comma-separated lists of URLs and server names; one name serves all. */

@@ -41,6 +41,11 @@ struct ctl_options {
 	const char *to, *file;
 	const char *plan, *message; /* config apply */
 	bool is_prune;
+	const char *table, *reason; /* sync pause, resume */
+	const char *pick, *sync;    /* conflict resolve; dlq replay --all */
+	const char *types;          /* events */
+	bool is_force, is_all, is_open;
+	int64_t wait_ms; /* 0: do not wait */
 	uint64_t from, count;
 };
 

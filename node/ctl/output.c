@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/check.h"
 
-enum { NAME_WIDTH_MIN = 4 };
+enum { NAME_WIDTH_MIN = 4, COLUMNS_MAX = 64 };
 
 void output_init(struct output *o, FILE *file)
 {
@@ -19,6 +20,8 @@ void output_init(struct output *o, FILE *file)
 
 void output_clear(struct output *o)
 {
+	if (o->aside)
+		output_aside_end(o);
 	scols_unref_table(o->table);
 	json_decref(o->rows);
 	json_decref(o->summary);
@@ -40,6 +43,34 @@ struct cell cell_number(uint64_t number)
 	return (struct cell){.is_set = true, .number = number};
 }
 
+struct cell cell_filled(const char *text)
+{
+	return text && *text ? cell_text(text) : cell_none();
+}
+
+struct cell cell_some(uint64_t number)
+{
+	return number ? cell_number(number) : cell_none();
+}
+
+struct cell cell_bool(bool value)
+{
+	return cell_number(value ? 1 : 0);
+}
+
+struct cell cell_time(int64_t us)
+{
+	return us > 0 ? cell_number((uint64_t)us) : cell_none();
+}
+
+struct cell cell_rate(double per_second)
+{
+	/* What is no number, or beyond all sense, is not shown as one. */
+	if (!(per_second >= 0) || per_second > 1e12)
+		return cell_none();
+	return cell_number((uint64_t)(per_second * 1000 + 0.5));
+}
+
 struct cell cell_none(void)
 {
 	return (struct cell){0};
@@ -53,6 +84,11 @@ static bool is_shown(const struct output *o, const struct column *column)
 	if (column->flags & COLUMN_IS_HIDDEN)
 		return false;
 	return o->format == OUTPUT_WIDE || !(column->flags & COLUMN_IS_WIDE);
+}
+
+static bool is_text(const struct column *column)
+{
+	return column->kind == COLUMN_TEXT || column->kind == COLUMN_LIST;
 }
 
 /* -- table ----------------------------------------------------------------- */
@@ -77,8 +113,9 @@ static void table_begin(struct output *o)
 		const struct column *column = &o->columns[i];
 		if (!is_shown(o, column))
 			continue;
-		bool is_right = column->kind != COLUMN_TEXT &&
-				column->kind != COLUMN_TIME;
+		bool is_right = !is_text(column) &&
+				column->kind != COLUMN_TIME &&
+				column->kind != COLUMN_BOOL;
 		int flags = is_right ? SCOLS_FL_RIGHT : 0;
 		if (is_cut && column->flags & COLUMN_IS_LONG)
 			flags |= SCOLS_FL_TRUNC;
@@ -93,8 +130,14 @@ static const char *color_of(const char *word)
 		const char *word, *color;
 	} colors[] = {
 		{"leader", "green"},      {"committed", "green"},
+		{"running", "green"},     {"ok", "green"},
 		{"candidate", "yellow"},  {"starting", "yellow"},
-		{"rebuilding", "yellow"}, {"unreachable", "red"},
+		{"rebuilding", "yellow"}, {"loading", "yellow"},
+		{"retrying", "yellow"},   {"paused", "yellow"},
+		{"degraded", "yellow"},   {"open", "yellow"},
+		{"warn", "yellow"},       {"unreachable", "red"},
+		{"blocked", "red"},       {"unassigned", "red"},
+		{"stopped", "red"},       {"fail", "red"},
 		{"unknown_fate", "red"},  {"refused", "red"},
 	};
 	for (size_t i = 0; i < sizeof(colors) / sizeof(colors[0]); i++)
@@ -103,16 +146,36 @@ static const char *color_of(const char *word)
 	return NULL;
 }
 
+/* "a, b"; the caller frees it. */
+static char *join_lines(const char *lines)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	CHECK(out);
+	for (const char *at = lines; *at; at++) {
+		if (*at == '\n')
+			fputs(", ", out);
+		else
+			fputc(*at, out);
+	}
+	fclose(out);
+	return text;
+}
+
 static void table_cell(struct output *o, struct libscols_line *line,
 		       size_t position, const struct column *column,
 		       const struct cell *cell)
 {
 	char buf[OUTPUT_TEXT_MAX];
 	const char *text = "-";
-	if (cell->is_set && column->kind == COLUMN_TEXT)
+	char *joined = NULL;
+	if (cell->is_set && column->kind == COLUMN_LIST)
+		text = joined = join_lines(cell->text);
+	else if (cell->is_set && is_text(column))
 		text = cell->text;
-	if (cell->is_set && column->kind != COLUMN_TEXT) {
-		output_put_shown(column->kind, cell->number, buf);
+	if (cell->is_set && !is_text(column)) {
+		output_put_shown(column, cell->number, buf);
 		text = buf;
 	}
 	CHECK(scols_line_set_data(line, position, text) == 0);
@@ -120,6 +183,7 @@ static void table_cell(struct output *o, struct libscols_line *line,
 	if (o->has_color && color && column->flags & COLUMN_IS_STATE)
 		scols_cell_set_color(scols_line_get_cell(line, position),
 				     color);
+	free(joined);
 }
 
 static void table_row(struct output *o, const struct cell *cells)
@@ -131,6 +195,27 @@ static void table_row(struct output *o, const struct cell *cells)
 		if (is_shown(o, &o->columns[i]))
 			table_cell(o, line, position++, &o->columns[i],
 				   &cells[i]);
+}
+
+/* Columns that no row filled go. Once a header stands above, they stay as they
+ * were. */
+static void hide_sparse(struct output *o)
+{
+	if (o->is_sparse_done)
+		return;
+	o->is_sparse_done = true;
+	struct libscols_iter *i = scols_new_iter(SCOLS_ITER_FORWARD);
+	struct libscols_column *column = NULL;
+	CHECK(i);
+	for (size_t n = 0; n < o->n_columns; n++) {
+		if (!is_shown(o, &o->columns[n]))
+			continue;
+		CHECK(scols_table_next_column(o->table, i, &column) == 0);
+		if (o->columns[n].flags & COLUMN_IS_SPARSE &&
+		    !(o->filled >> n & 1))
+			scols_column_set_flags(column, SCOLS_FL_HIDDEN);
+	}
+	scols_free_iter(i);
 }
 
 /* A stream's later rows get columns at least as wide as those above them. */
@@ -152,6 +237,7 @@ void output_flush(struct output *o)
 {
 	if (output_is_table(o) && o->is_begun &&
 	    scols_table_get_nlines(o->table) > 0) {
+		hide_sparse(o);
 		scols_print_table(o->table);
 		keep_widths(o);
 		scols_table_remove_lines(o->table);
@@ -161,6 +247,19 @@ void output_flush(struct output *o)
 }
 
 /* -- json ------------------------------------------------------------------ */
+
+static json_t *json_list(const char *lines)
+{
+	json_t *list = json_array();
+	CHECK(list);
+	for (const char *at = lines; *at;) {
+		size_t len = strcspn(at, "\n");
+		json_t *item = json_stringn(at, len);
+		json_array_append_new(list, item ? item : json_null());
+		at += len + (at[len] ? 1 : 0);
+	}
+	return list;
+}
 
 static json_t *json_of(const struct column *column, const struct cell *cell)
 {
@@ -173,11 +272,17 @@ static json_t *json_of(const struct column *column, const struct cell *cell)
 		/* Not UTF-8: the caller has another column for such bytes. */
 		return text ? text : json_null();
 	}
+	case COLUMN_LIST:
+		return json_list(cell->text);
 	case COLUMN_SECONDS:
 		return json_real((double)cell->number / 1e6);
 	case COLUMN_TIME:
 		output_put_raw(COLUMN_TIME, cell->number, buf);
 		return json_string(buf);
+	case COLUMN_RATE:
+		return json_real((double)cell->number / 1e3);
+	case COLUMN_BOOL:
+		return json_boolean(cell->number != 0);
 	default:
 		return json_integer((json_int_t)cell->number);
 	}
@@ -252,8 +357,12 @@ static void raw_cell(struct output *o, const struct column *column,
 	char buf[OUTPUT_TEXT_MAX];
 	if (!cell->is_set)
 		return;
-	if (column->kind == COLUMN_TEXT) {
-		output_put_escaped(cell->text, o->file);
+	if (is_text(column)) {
+		char *joined = column->kind == COLUMN_LIST
+				       ? join_lines(cell->text)
+				       : NULL;
+		output_put_escaped(joined ? joined : cell->text, o->file);
+		free(joined);
 		return;
 	}
 	output_put_raw(column->kind, cell->number, buf);
@@ -276,17 +385,26 @@ static void tsv_row(struct output *o, const struct cell *cells)
 
 /* -- all of them ----------------------------------------------------------- */
 
-void output_begin(struct output *o, const struct column *columns, size_t n)
+static void take_columns(struct output *o, const struct column *columns,
+			 size_t n)
 {
-	CHECK(n > 0);
+	CHECK(n > 0 && n <= COLUMNS_MAX);
 	o->columns = columns;
 	o->n_columns = n;
 	o->n_rows = 0;
 	o->is_begun = true;
-	json_array_clear(o->rows);
-	json_object_clear(o->summary);
+	o->is_sparse_done = false;
+	o->filled = 0;
 	if (output_is_table(o))
 		table_begin(o);
+}
+
+void output_begin(struct output *o, const struct column *columns, size_t n)
+{
+	CHECK(!o->aside);
+	json_array_clear(o->rows);
+	json_object_clear(o->summary);
+	take_columns(o, columns, n);
 	if (o->format == OUTPUT_TSV && o->has_header && !o->is_header_done) {
 		tsv_header(o);
 		o->is_header_done = true;
@@ -304,11 +422,17 @@ void output_row(struct output *o, const struct cell *cells)
 {
 	CHECK(o->is_begun);
 	o->n_rows++;
+	for (size_t i = 0; i < o->n_columns; i++)
+		if (cells[i].is_set &&
+		    (o->columns[i].kind != COLUMN_BOOL || cells[i].number))
+			o->filled |= UINT64_C(1) << i;
 	json_t *row = NULL;
 	if (is_collected(o)) {
 		CHECK(json_array_append_new(o->rows, json_row(o, cells)) == 0);
 		return;
 	}
+	if (o->aside && !output_is_table(o))
+		return;
 	switch (o->format) {
 	case OUTPUT_JSONL:
 		row = json_row(o, cells);
@@ -328,6 +452,31 @@ void output_row(struct output *o, const struct cell *cells)
 	}
 }
 
+void output_aside_begin(struct output *o, const char *key,
+			const struct column *columns, size_t n)
+{
+	CHECK(o->is_begun && !o->aside);
+	struct output *main = mem_zero(1, sizeof *main);
+	*main = *o;
+	o->main = main;
+	o->aside = key;
+	o->table = NULL;
+	o->rows = json_array();
+	CHECK(o->rows);
+	take_columns(o, columns, n);
+}
+
+void output_aside_end(struct output *o)
+{
+	struct output *main = o->main;
+	CHECK(o->aside && main);
+	output_flush(o);
+	CHECK(json_object_set_new(o->summary, o->aside, o->rows) == 0);
+	scols_unref_table(o->table);
+	*o = *main;
+	free(main);
+}
+
 void output_summary(struct output *o, const char *key, json_t *value)
 {
 	CHECK(json_object_set_new(o->summary, key, value) == 0);
@@ -338,6 +487,8 @@ void output_end(struct output *o, const char *command,
 {
 	if (o->is_finished)
 		return;
+	if (o->aside) /* it failed in the middle of one */
+		output_aside_end(o);
 	if (!is_collected(o)) {
 		output_flush(o);
 		return;

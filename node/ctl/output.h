@@ -8,6 +8,9 @@
  *   tsv     raw values, escaped as \t \n \\; a header when asked for by -o
  *   name    the first column alone
  *
+ * An answer has one list of rows. What else belongs to it is a list aside: a
+ * table of its own on a terminal, an array in json's summary, else nothing.
+ *
  * Values are raw in json, jsonl and tsv: seconds, bytes, RFC 3339 in UTC. One
  * thread. */
 #ifndef NODE_CTL_OUTPUT_H
@@ -36,14 +39,19 @@ enum column_kind {
 	COLUMN_NUMBER,  /* number */
 	COLUMN_BYTES,   /* number */
 	COLUMN_SECONDS, /* number, microseconds */
-	COLUMN_TIME     /* number, microseconds since 1970 */
+	COLUMN_TIME,    /* number, microseconds since 1970 */
+	COLUMN_RATE,    /* number, thousandths a second */
+	COLUMN_BOOL,    /* number, 0 or 1 */
+	COLUMN_LIST     /* text, a line each: an array in json, else "a, b" */
 };
 
 enum {
-	COLUMN_IS_WIDE = 1,   /* not in the plain table and tsv */
-	COLUMN_IS_HIDDEN = 2, /* json and jsonl only */
-	COLUMN_IS_LONG = 4,   /* cut at the end of the terminal */
-	COLUMN_IS_STATE = 8   /* coloured by its word */
+	COLUMN_IS_WIDE = 1,    /* not in the plain table and tsv */
+	COLUMN_IS_HIDDEN = 2,  /* json and jsonl only */
+	COLUMN_IS_LONG = 4,    /* cut at the end of the terminal */
+	COLUMN_IS_STATE = 8,   /* coloured by its word */
+	COLUMN_IS_SPARSE = 16, /* not in a table where no row has it */
+	COLUMN_IS_FINE = 32    /* a time to the millisecond */
 };
 
 struct column {
@@ -70,8 +78,12 @@ struct output {
 	size_t n_columns;
 	size_t n_rows; /* since output_begin */
 	bool is_begun, is_header_done, is_finished;
+	bool is_sparse_done; /* which columns are hidden is decided */
+	uint64_t filled;     /* a bit a column: some row has it */
 	struct libscols_table *table;
 	json_t *rows, *summary;
+	const char *aside;   /* key of the list aside that is open, or NULL */
+	struct output *main; /* what waits meanwhile */
 };
 
 void output_init(struct output *o, FILE *file);
@@ -84,6 +96,12 @@ void output_row(struct output *o, const struct cell *cells);
 /* Write the rows of a table that are waiting. For streams: the next ones go
  * below without a header. */
 void output_flush(struct output *o);
+/* A list aside, between output_begin and output_end: output_row adds to it
+ * until its end, which writes its table. key: in the summary. A table without
+ * rows is not written. */
+void output_aside_begin(struct output *o, const char *key,
+			const struct column *columns, size_t n);
+void output_aside_end(struct output *o);
 /* A fact about the whole answer; json only. Takes value. */
 void output_summary(struct output *o, const char *key, json_t *value);
 
@@ -96,8 +114,13 @@ void output_end(struct output *o, const char *command,
 /* Everything was written already: output_end has nothing to say. */
 void output_finish(struct output *o);
 
-struct cell cell_text(const char *text); /* NULL: null */
+struct cell cell_text(const char *text);   /* NULL: null */
+struct cell cell_filled(const char *text); /* NULL or "": null */
 struct cell cell_number(uint64_t number);
+struct cell cell_some(uint64_t number); /* 0: null */
+struct cell cell_bool(bool value);
+struct cell cell_time(int64_t us); /* 0 and before: null */
+struct cell cell_rate(double per_second);
 struct cell cell_none(void);
 
 /* -- output_text.c: values as text ----------------------------------------- */
@@ -108,7 +131,7 @@ void output_put_duration(uint64_t us, char *buf);
 /* A number as a program wants it: raw seconds, RFC 3339. */
 void output_put_raw(enum column_kind kind, uint64_t number, char *buf);
 /* A number as a table shows it. */
-void output_put_shown(enum column_kind kind, uint64_t number, char *buf);
+void output_put_shown(const struct column *column, uint64_t number, char *buf);
 /* Text with tab, newline and backslash escaped, for tsv. */
 void output_put_escaped(const char *text, FILE *file);
 /* Is it UTF-8 without control characters that a terminal obeys? */

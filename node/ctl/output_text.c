@@ -59,13 +59,41 @@ void output_put_raw(enum column_kind kind, uint64_t number, char *buf)
 			 number / US_PER_S, number % US_PER_S);
 	else if (kind == COLUMN_TIME)
 		clock_format((int64_t)number, buf);
+	else if (kind == COLUMN_RATE)
+		snprintf(buf, OUTPUT_TEXT_MAX, "%" PRIu64 ".%03" PRIu64,
+			 number / 1000, number % 1000);
+	else if (kind == COLUMN_BOOL)
+		snprintf(buf, OUTPUT_TEXT_MAX, "%s", number ? "yes" : "no");
 	else
 		snprintf(buf, OUTPUT_TEXT_MAX, "%" PRIu64, number);
 }
 
-void output_put_shown(enum column_kind kind, uint64_t number, char *buf)
+/* 2026-11-20 08:19:02: to the second, or the millisecond, without T. */
+static void put_time(uint64_t number, bool is_fine, char *buf)
 {
-	switch (kind) {
+	size_t len = is_fine ? 23 : 19;
+	clock_format((int64_t)number, buf);
+	if (strlen(buf) > len) {
+		buf[10] = ' ';
+		buf[len] = '\0';
+	}
+}
+
+/* Below ten the tenths matter. */
+static void put_rate(uint64_t number, char *buf)
+{
+	if (number == 0)
+		snprintf(buf, OUTPUT_TEXT_MAX, "0");
+	else if (number < 10000)
+		snprintf(buf, OUTPUT_TEXT_MAX, "%.1f", (double)number / 1000);
+	else
+		snprintf(buf, OUTPUT_TEXT_MAX, "%" PRIu64,
+			 (number + 500) / 1000);
+}
+
+void output_put_shown(const struct column *column, uint64_t number, char *buf)
+{
+	switch (column->kind) {
 	case COLUMN_BYTES:
 		output_put_bytes(number, buf);
 		break;
@@ -73,15 +101,13 @@ void output_put_shown(enum column_kind kind, uint64_t number, char *buf)
 		output_put_duration(number, buf);
 		break;
 	case COLUMN_TIME:
-		/* 2026-11-20 08:19:02: to the second, without T. */
-		clock_format((int64_t)number, buf);
-		if (strlen(buf) > 19) {
-			buf[10] = ' ';
-			buf[19] = '\0';
-		}
+		put_time(number, column->flags & COLUMN_IS_FINE, buf);
+		break;
+	case COLUMN_RATE:
+		put_rate(number, buf);
 		break;
 	default:
-		output_put_raw(kind, number, buf);
+		output_put_raw(column->kind, number, buf);
 		break;
 	}
 }

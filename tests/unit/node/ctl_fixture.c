@@ -139,10 +139,11 @@ json_t *fake_json(struct fake *f)
 void fake_problem(Synod__Admin__Response *response, int code, const char *text,
 		  const char *hint)
 {
-	static Synod__Admin__Problem problem;
-	static char name[64];
-	static char words[256];
-	static char next[256];
+	/* Endpoints are asked by a thread each. */
+	static _Thread_local Synod__Admin__Problem problem;
+	static _Thread_local char name[64];
+	static _Thread_local char words[256];
+	static _Thread_local char next[256];
 
 	snprintf(name, sizeof name, "%s", err_name(code));
 	snprintf(words, sizeof words, "%s", text);
