@@ -1,6 +1,7 @@
 /* synodctl events: what happened to the cluster itself. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "node/ctl/command.h"
@@ -18,19 +19,38 @@ static const struct column columns[] = {
 	{"node", "NODE", COLUMN_TEXT, 0},
 	{"detect_s", "DETECT", COLUMN_SECONDS, 0},
 	{"elect_s", "ELECT", COLUMN_SECONDS, 0},
+	{"assign_s", "ASSIGN", COLUMN_SECONDS, COLUMN_IS_SPARSE},
+	{"first_change_s", "FIRST", COLUMN_SECONDS, COLUMN_IS_SPARSE},
 	{"text", "TEXT", COLUMN_TEXT, COLUMN_IS_LONG},
 };
 
+/* Is the type one of "a,b"? */
+static bool is_wanted(const struct ctl *c, const char *type)
+{
+	const char *at = c->options.types;
+	size_t len = strlen(type);
+	if (!at)
+		return true;
+	for (; *at; at += strcspn(at, ","), at += *at == ',')
+		if (strcspn(at, ",") == len && strncmp(at, type, len) == 0)
+			return true;
+	return false;
+}
+
 static void put_event(struct ctl *c, const Synod__Admin__Event *event)
 {
+	if (!is_wanted(c, event->type))
+		return;
 	struct cell cells[] = {
 		cell_number(event->index),
 		event->time_us > 0 ? cell_number((uint64_t)event->time_us)
 				   : cell_none(),
 		cell_text(event->type),
 		event->node[0] ? cell_text(event->node) : cell_none(),
-		event->detect_us ? cell_number(event->detect_us) : cell_none(),
-		event->elect_us ? cell_number(event->elect_us) : cell_none(),
+		cell_some(event->detect_us),
+		cell_some(event->elect_us),
+		cell_some(event->assign_us),
+		cell_some(event->first_change_us),
 		event->text[0] ? cell_text(event->text) : cell_none(),
 	};
 	output_row(&c->output, cells);
@@ -87,13 +107,20 @@ static int collect(struct ctl *c, struct kept *k, struct link_answer *failed)
 
 static void show_last(struct ctl *c, const struct kept *k)
 {
-	size_t skip = k->n_events > c->options.count
-			      ? k->n_events - (size_t)c->options.count
-			      : 0;
+	size_t n = 0;
+	for (size_t i = 0; i < k->n_answers; i++) {
+		const Synod__Admin__EventsResponse *r =
+			k->answers[i].response->events;
+		for (size_t j = 0; j < r->n_events; j++)
+			n += is_wanted(c, r->events[j]->type);
+	}
+	size_t skip = n > c->options.count ? n - (size_t)c->options.count : 0;
 	for (size_t i = 0; i < k->n_answers; i++) {
 		const Synod__Admin__EventsResponse *r =
 			k->answers[i].response->events;
 		for (size_t j = 0; j < r->n_events; j++) {
+			if (!is_wanted(c, r->events[j]->type))
+				continue;
 			if (skip == 0)
 				put_event(c, r->events[j]);
 			else
@@ -170,6 +197,11 @@ static const struct ctl_flag flags[] = {
 	 .kind = FLAG_SWITCH,
 	 .doc = "go on with new ones until Ctrl-C",
 	 .offset = offsetof(struct ctl_options, is_follow)},
+	{.name = "type",
+	 .kind = FLAG_TEXT,
+	 .value = "A[,B]",
+	 .doc = "only events of these types",
+	 .offset = offsetof(struct ctl_options, types)},
 	{0},
 };
 
@@ -177,15 +209,18 @@ static const char *const examples[] = {
 	"synodctl events",
 	"synodctl events -n 100 -o json",
 	"synodctl events --follow",
+	"synodctl events --type leader_elected,task_working",
 	NULL,
 };
 
 const struct ctl_command command_events = {
 	.noun = "events",
 	.args = "",
-	.summary = "elections, members and other events of the cluster",
-	.detail = "DETECT is the time from the last sign of life of the old "
-		  "leader to the suspicion, ELECT from there to the new one.",
+	.summary = "elections, fail-overs and what else happened",
+	.detail = "DETECT is the time from the last sign of life of the lost "
+		  "node to the suspicion, ELECT from there to the new leader, "
+		  "ASSIGN from there until its tasks had new owners, FIRST "
+		  "from there to the first change that a new owner brought.",
 	.flags = flags,
 	.examples = examples,
 	.risk = RISK_READ,

@@ -14,7 +14,7 @@ static const char exit_codes[] =
 	"  2  usage: a bad command line or bad input\n"
 	"  3  environment: no node reachable, no leader, TLS\n"
 	"  4  a precondition changed meanwhile\n"
-	"  5  reachable but unhealthy (status --exit-code)\n"
+	"  5  reachable but unhealthy (status --exit-code, doctor)\n"
 	"  6  differences found\n"
 	"  7  a wait ran out; the work goes on in the cluster\n"
 	"  --follow and --watch end with 0 when interrupted.\n";
@@ -111,6 +111,10 @@ void help_command(const struct ctl_command *command, FILE *out)
 	if (command->risk == RISK_DISRUPTIVE)
 		fprintf(out, "\nDisruptive: it moves work and loses nothing. "
 			     "It asks first; --yes does not.\n");
+	if (command->risk == RISK_DESTRUCTIVE)
+		fprintf(out, "\nDestructive: something is lost. It shows what, "
+			     "and asks for a name to be\ntyped; with --yes it "
+			     "does not.\n");
 	if (command->flags)
 		put_flags("Flags", command->flags, out);
 	fprintf(out, "\nExamples:\n");

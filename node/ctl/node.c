@@ -4,6 +4,7 @@
 
 #include "node/ctl/ask.h"
 #include "node/ctl/command.h"
+#include "node/ctl/overview.h"
 #include "node/ctl/watch.h"
 
 /* -- list ------------------------------------------------------------------ */
@@ -11,12 +12,16 @@
 static int draw_list(struct ctl *c)
 {
 	struct ask a;
+	struct overview o = {0};
 	int rc = ask_status(c, &a);
 	if (rc == 0) {
+		overview_try(c, NULL, &o);
+		overview_to_view(&o, &a.view);
 		output_begin(&c->output, view_columns, view_n_columns);
 		view_rows(&a.view, &c->output);
 		output_flush(&c->output);
 	}
+	overview_clear(&o);
 	ask_clear(&a);
 	return rc;
 }

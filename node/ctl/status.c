@@ -5,7 +5,15 @@
 #include "node/ctl/ask.h"
 #include "node/ctl/command.h"
 #include "node/ctl/health.h"
+#include "node/ctl/overview.h"
 #include "node/ctl/watch.h"
+#include "node/ctl/work.h"
+
+struct screen {
+	struct ask ask;
+	struct overview overview;
+	struct health health;
+};
 
 static const char *color_of(const struct output *o, enum health_level level)
 {
@@ -14,31 +22,55 @@ static const char *color_of(const struct output *o, enum health_level level)
 	return o->has_color ? colors[level] : "";
 }
 
-static void put_head(const struct output *o, const struct view *v,
-		     const struct health *h)
+/* "3 (alice, 2h ago)" */
+static void put_revision(FILE *out, const struct ctl *c,
+			 const Synod__Admin__OverviewResponse *all)
 {
+	char ago[OUTPUT_TEXT_MAX];
+	int64_t us = ctl_now_us(c) - all->revision_time_us;
+	if (all->revision == 0)
+		return;
+	output_put_duration(us > 0 ? (uint64_t)us : 0, ago);
+	fprintf(out, "   config rev %" PRIu32, all->revision);
+	if (all->revision_author[0] && all->revision_time_us > 0)
+		fprintf(out, " (%s, %s ago)", all->revision_author, ago);
+}
+
+static void put_head(struct ctl *c, const struct screen *s)
+{
+	const struct view *v = &s->ask.view;
+	const struct output *o = &c->output;
 	FILE *out = o->file;
+	size_t n = health_count(&s->health);
 	fprintf(out, "cluster  %s   %zu node%s   ",
 		v->cluster[0] ? v->cluster : "-", v->n_nodes,
 		v->n_nodes == 1 ? "" : "s");
 	if (v->leader)
-		fprintf(out, "leader %s (term %" PRIu64 ")\n",
+		fprintf(out, "leader %s (term %" PRIu64 ")",
 			v->leader->status->name, v->term);
 	else
-		fprintf(out, "no leader (term %" PRIu64 ")\n", v->term);
-	fprintf(out, "health   %s%s%s", color_of(o, h->level),
-		health_name(h->level), o->has_color ? "\x1b[0m" : "");
-	if (h->n_problems > 0)
-		fprintf(out, "   %zu problem%s", h->n_problems,
-			h->n_problems == 1 ? "" : "s");
+		fprintf(out, "no leader (term %" PRIu64 ")", v->term);
+	if (s->overview.all)
+		put_revision(out, c, s->overview.all);
+	fprintf(out, "\nhealth   %s%s%s", color_of(o, s->health.level),
+		health_name(s->health.level), o->has_color ? "\x1b[0m" : "");
+	if (n > 0)
+		fprintf(out, "   %zu problem%s", n, n == 1 ? "" : "s");
 	fputs("\n\n", out);
 }
 
 static void put_problems(FILE *out, const struct health *h)
 {
 	for (size_t i = 0; i < h->n_problems; i++)
-		fprintf(out, "\nproblem  %s\nnext     %s\n",
+		fprintf(out, "\n%s  %s\nnext     %s\n",
+			h->problems[i].level == HEALTH_OK ? "note   "
+							  : "problem",
 			h->problems[i].text, h->problems[i].next);
+	if (h->n_dropped > 0)
+		fprintf(out,
+			"\nproblem  and %zu more\nnext     synodctl "
+			"doctor\n",
+			h->n_dropped);
 }
 
 static json_t *json_problems(const struct health *h)
@@ -47,16 +79,18 @@ static json_t *json_problems(const struct health *h)
 	for (size_t i = 0; i < h->n_problems; i++) {
 		const struct health_problem *p = &h->problems[i];
 		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s}", "level",
-						health_name(p->level), "text",
-						p->text, "next", p->next));
+				      json_pack("{s:s, s:s, s:s, s:s}", "level",
+						health_name(p->level), "about",
+						p->subject, "text", p->text,
+						"next", p->next));
 	}
 	return list;
 }
 
-static void put_summary(struct output *o, const struct view *v,
-			const struct health *h)
+static void put_summary(struct output *o, const struct screen *s)
 {
+	const struct view *v = &s->ask.view;
+	const Synod__Admin__OverviewResponse *all = s->overview.all;
 	output_summary(o, "cluster", json_string(v->cluster));
 	output_summary(o, "cluster_id",
 		       v->cluster_id[0] ? json_string(v->cluster_id)
@@ -65,39 +99,77 @@ static void put_summary(struct output *o, const struct view *v,
 		       v->leader ? json_string(v->leader->status->name)
 				 : json_null());
 	output_summary(o, "term", json_integer((json_int_t)v->term));
-	output_summary(o, "health", json_string(health_name(h->level)));
-	output_summary(o, "problems", json_problems(h));
+	output_summary(o, "health", json_string(health_name(s->health.level)));
+	output_summary(o, "problems", json_problems(&s->health));
+	output_summary(o, "revision",
+		       all ? json_integer(all->revision) : json_null());
+	output_summary(o, "revision_author",
+		       all && all->revision ? json_string(all->revision_author)
+					    : json_null());
 }
 
-static void judge(struct ctl *c, const struct ask *a, struct health *h)
+/* The work in front of the nodes: that is what people come for. */
+static void put_work(struct output *o,
+		     const Synod__Admin__OverviewResponse *all)
 {
-	health_judge(h, &a->view);
+	output_aside_begin(o, "syncs", work_sync_columns, work_n_sync_columns);
+	for (size_t i = 0; all && i < all->n_syncs; i++)
+		work_sync_row(o, all->syncs[i]);
+	bool is_gap = o->n_rows > 0 && output_is_table(o);
+	output_aside_end(o);
+	if (is_gap)
+		fputc('\n', o->file);
+	output_aside_begin(o, "tasks", work_task_columns, work_n_task_columns);
+	for (size_t i = 0; !output_is_table(o) && all && i < all->n_tasks; i++)
+		work_task_row(o, all->tasks[i]);
+	output_aside_end(o);
+}
+
+static void judge(struct ctl *c, struct screen *s)
+{
+	const struct ask *a = &s->ask;
+	const struct link_answer *silent = &s->overview.answers[0];
+	health_judge(&s->health, &a->view);
+	health_judge_work(&s->health, &s->overview);
 	for (size_t i = 0; i < a->n_answers; i++)
 		if (a->answers[i].e.code)
-			health_silent_endpoint(h, a->answers[i].e.text,
+			health_silent_endpoint(&s->health, a->answers[i].e.text,
 					       a->answers[i].hint);
+	/* A node of an earlier version does not know the question. */
+	if (!s->overview.all && silent->e.code != ERR_INVALID)
+		health_silent_endpoint(&s->health, silent->e.text,
+				       silent->hint[0] ? silent->hint
+						       : "synodctl sync list");
+}
+
+static void show(struct ctl *c, struct screen *s)
+{
+	struct output *o = &c->output;
+	output_begin(o, view_columns, view_n_columns);
+	put_summary(o, s);
+	if (output_is_table(o))
+		put_head(c, s);
+	put_work(o, s->overview.all);
+	view_rows(&s->ask.view, o);
+	output_flush(o);
+	if (output_is_table(o))
+		put_problems(o->file, &s->health);
 }
 
 static int draw(struct ctl *c)
 {
-	struct output *o = &c->output;
-	struct ask a;
-	struct health h;
-	int rc = ask_status(c, &a);
+	struct screen s = {0};
+	int rc = ask_status(c, &s.ask);
 	if (rc == 0) {
-		judge(c, &a, &h);
-		output_begin(o, view_columns, view_n_columns);
-		put_summary(o, &a.view, &h);
-		if (output_is_table(o))
-			put_head(o, &a.view, &h);
-		view_rows(&a.view, o);
-		output_flush(o);
-		if (output_is_table(o))
-			put_problems(o->file, &h);
-		if (c->options.has_exit_code && h.level != HEALTH_OK)
+		overview_try_everyone(c, NULL, &s.overview);
+		overview_to_view(&s.overview, &s.ask.view);
+		judge(c, &s);
+		show(c, &s);
+		if (c->options.has_exit_code && s.health.level != HEALTH_OK)
 			rc = EXIT_UNHEALTHY;
 	}
-	ask_clear(&a);
+	overview_clear(&s.overview);
+	ask_clear(&s.ask);
 	return rc;
 }
 
@@ -136,7 +208,9 @@ const struct ctl_command command_status = {
 	.args = "",
 	.summary = "is the cluster well, and if not, what to do",
 	.detail = "A node knows little of the others. With several endpoints "
-		  "all of them are asked and each tells of itself.",
+		  "all of them are asked and each tells of itself. OPEN are "
+		  "conflicts that wait for a person, DLQ changes that a "
+		  "target refused.",
 	.flags = flags,
 	.examples = examples,
 	.risk = RISK_READ,

@@ -139,6 +139,8 @@ const struct column view_columns[] = {
 	{"name", "NODE", COLUMN_TEXT, 0},
 	{"role", "ROLE", COLUMN_TEXT, 0},
 	{"state", "STATE", COLUMN_TEXT, COLUMN_IS_STATE},
+	{"tasks", "TASKS", COLUMN_NUMBER, COLUMN_IS_SPARSE},
+	{"drained", "DRAINED", COLUMN_BOOL, COLUMN_IS_SPARSE},
 	{"term", "TERM", COLUMN_NUMBER, 0},
 	{"applied_index", "APPLIED", COLUMN_NUMBER, 0},
 	{"behind", "BEHIND", COLUMN_NUMBER, 0},
@@ -165,11 +167,6 @@ const struct column view_columns[] = {
 };
 const size_t view_n_columns = sizeof(view_columns) / sizeof(view_columns[0]);
 
-static struct cell filled(const char *text)
-{
-	return text && *text ? cell_text(text) : cell_none();
-}
-
 static struct cell known(const struct view_node *n, uint64_t number)
 {
 	return n->is_own ? cell_number(number) : cell_none();
@@ -184,14 +181,16 @@ static void row(const struct view_node *n, struct output *o)
 	/* Order of view_columns. */
 	struct cell cells[] = {
 		cell_text(s->name),
-		filled(s->role),
-		filled(n->state),
+		cell_filled(s->role),
+		cell_filled(n->state),
+		n->has_tasks ? cell_number(n->n_tasks) : cell_none(),
+		n->has_tasks ? cell_bool(n->is_drained) : cell_none(),
 		known(n, s->term),
 		known(n, s->applied_index),
 		n->has_behind ? cell_number(n->behind) : cell_none(),
 		known(n, s->log_bytes),
 		known(n, s->uptime_us),
-		filled(s->address),
+		cell_filled(s->address),
 		known(n, s->commit_index),
 		known(n, s->first_index),
 		known(n, s->last_index),
@@ -203,8 +202,8 @@ static void row(const struct view_node *n, struct output *o)
 		known(n, s->loop_lag_max_us),
 		known(n, s->peers_connected),
 		known(n, s->pid),
-		filled(n->is_own ? s->version : NULL),
-		filled(n->is_own ? s->durability : NULL),
+		cell_filled(n->is_own ? s->version : NULL),
+		cell_filled(n->is_own ? s->durability : NULL),
 		cell_text(has_digest ? digest : NULL),
 		has_digest ? cell_number(s->digest_index) : cell_none(),
 		cell_number(s->id),

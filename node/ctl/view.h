@@ -20,6 +20,9 @@ struct view_node {
 	const char *state;                      /* of status, or better known */
 	bool has_behind;
 	uint64_t behind;
+	/* From the overview, when there is one. */
+	bool has_tasks, is_drained;
+	uint64_t n_tasks;
 };
 
 struct view {

@@ -213,6 +213,11 @@ static void moody(struct fake *f, const char *url,
 	static char leader[] = "leader";
 	unsigned *looks = f->ctx;
 
+	if (request->body_case == SYNOD__ADMIN__REQUEST__BODY_OVERVIEW) {
+		fake_problem(response, ERR_INVALID,
+			     "this node does not know the request", "");
+		return;
+	}
 	synod__admin__status_response__init(&status);
 	synod__admin__node_status__init(&self);
 	self.id = self.leader_id = 1;
