@@ -2,6 +2,9 @@
 
 #include "connectors/postgres/sql.h"
 
+/* "syno" in letters: of those who create our table. */
+enum { CHECKPOINT_LOCK = 0x73796e6f };
+
 int pg_checkpoint_exists(struct session *s, const struct options *o, bool *out,
 			 struct err *e)
 {
@@ -108,6 +111,9 @@ int pg_checkpoint_ensure(struct session *s, const struct options *o,
 	if (error)
 		return error;
 	pg_sql_init(&sql);
+	/* One transaction. Two tasks that begin at once would both find nothing
+	 * and both create: `if not exists` does not exclude that. */
+	pg_sql_add(&sql, "select pg_advisory_xact_lock(%d); ", CHECKPOINT_LOCK);
 	if (PQntuples(r) == 0) {
 		pg_sql_add(&sql, "create schema if not exists ");
 		pg_sql_name(&sql, o->schema);
