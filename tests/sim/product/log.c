@@ -100,7 +100,8 @@ static void forge(struct world *w, Synod__Command__Batch *batch)
 	for (size_t i = w->n_log; i > 0 && w->off.log_epoch; i--) {
 		const struct entry *e = &w->log[i];
 
-		if (e->view.kind != COMMAND_OTHER || !e->view.tree->assign ||
+		if (e->is_refused || e->view.kind != COMMAND_OTHER ||
+		    !e->view.tree->assign ||
 		    e->view.tree->body_case !=
 			    SYNOD__COMMAND__COMMAND__BODY_ASSIGN ||
 		    e->view.tree->assign->task_id != batch->task_id)
@@ -142,8 +143,11 @@ static uint64_t append(struct world *w, struct blob *command)
 	struct blob *payload = forged(w, payload_of(command));
 	struct entry *e = &w->log[++w->n_log];
 	*e = (struct entry){.payload = payload, .at_us = w->now_us};
-	CHECK(command_view_open(&e->view, blob_bytes(payload), NULL) == 0);
 	w->counts.entries++;
+	if (command_view_open(&e->view, blob_bytes(payload), NULL)) {
+		e->view = (struct command_view){.kind = COMMAND_OTHER};
+		world_bad(w, "entry %zu has %zu bytes", w->n_log, payload->len);
+	}
 	return w->n_log;
 }
 

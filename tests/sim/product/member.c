@@ -113,6 +113,17 @@ static void apply_next(struct member *m)
 	m->has_news = true;
 }
 
+/* What a new leader does, too: an entry by which everybody finds his feet. */
+static void say_hello(struct world *w)
+{
+	Synod__Command__Append a = SYNOD__COMMAND__APPEND__INIT;
+	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
+
+	c.body_case = SYNOD__COMMAND__COMMAND__BODY_APPEND;
+	c.append = &a;
+	log_command(w, &c);
+}
+
 void member_turn(struct member *m)
 {
 	struct world *w = m->w;
@@ -120,6 +131,7 @@ void member_turn(struct member *m)
 	if (!m->is_up && m->down_until_us <= w->now_us) {
 		m->is_up = true;
 		m->entry_due_us = w->now_us;
+		say_hello(w);
 	}
 	if (!member_is_awake(m) || m->cut_until_us > w->now_us)
 		return;

@@ -10,6 +10,9 @@
 
 enum {
 	TICK_US = 1000,
+	/* Ten times what the longest run needs. */
+	LOG_MAX = 20000,
+	ROWS_MAX = 40000,
 	QUIET_US = 1500 * 1000,
 	DRAIN_US = 120 * 1000 * 1000,
 	PLAN_US = 30 * 1000,
@@ -368,6 +371,8 @@ static void run_member(struct member *m)
 static void tick(struct world *w)
 {
 	w->now_us += TICK_US;
+	if (w->n_log > LOG_MAX || w->counts.rows > ROWS_MAX)
+		world_bad(w, "it goes round without end");
 	log_turn(w);
 	elect(w);
 	for (uint64_t id = 1; id <= WORLD_NODES; id++) {
