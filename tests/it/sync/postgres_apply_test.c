@@ -15,6 +15,7 @@
 #include <libpq-fe.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 enum { TASK = 65 };
 
@@ -326,6 +327,52 @@ static void test_apply_survives_a_restart_of_the_server(void **state)
 	close_simple();
 }
 
+struct opener {
+	struct thread thread;
+	uint32_t task_id;
+	int error;
+	struct err why;
+};
+
+static void *opener_run(void *ctx)
+{
+	struct opener *o = ctx;
+	const struct apply_setup setup = {.target = target.target,
+					  .tables = target.tables,
+					  .n_tables = target.n_tables,
+					  .task_id = o->task_id,
+					  .epoch = 1};
+	struct apply_handle *h = NULL;
+	uint64_t index;
+
+	o->error = connector_postgres.apply_open(&setup, &h, &index, &o->why);
+	connector_postgres.apply_close(h);
+	return NULL;
+}
+
+static void test_apply_tasks_may_begin_together(void **state)
+{
+	static struct opener openers[6];
+
+	postgres_rig_open(&target, "together");
+	postgres_rig_run(&target, "create table t(id bigint primary key)");
+	postgres_rig_plan(&target, 1, "t", false);
+	for (int round = 0; round < 5; round++) {
+		for (uint32_t i = 0; i < 6; i++) {
+			openers[i] = (struct opener){.task_id = 65 + i * 64};
+			must(thread_start(&openers[i].thread, "opener",
+					  opener_run, &openers[i], &why));
+		}
+		for (size_t i = 0; i < 6; i++)
+			thread_join(&openers[i].thread);
+		for (size_t i = 0; i < 6; i++)
+			if (openers[i].error)
+				fail_msg("%s", openers[i].why.text);
+		postgres_rig_run(&target, "drop schema synod cascade");
+	}
+	postgres_rig_close(&target);
+}
+
 static int tear_down(void **state)
 {
 	value_buf_free(&one);
@@ -342,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_apply_fences_an_older_epoch),
 		cmocka_unit_test(test_apply_ends_an_owner_that_stands_still),
 		cmocka_unit_test(test_apply_says_when_the_table_changed),
+		cmocka_unit_test(test_apply_tasks_may_begin_together),
 		cmocka_unit_test(test_apply_survives_a_restart_of_the_server),
 	};
 

@@ -290,11 +290,76 @@ static void test_chaos_zombies_write_nothing(void **state)
 	pipe_close(&p);
 }
 
+/* Rows of all ages are updated, deleted and made anew. */
+static void write_among_old_rows(sqlite3 *db, int id)
+{
+	struct rng r;
+	char sql[256];
+
+	rng_init(&r, (uint64_t)id + 77);
+	for (int n = 0; n < 600; n++) {
+		int k = (int)rng_below(&r, 3000);
+
+		(void)snprintf(sql, sizeof(sql),
+			       "BEGIN IMMEDIATE; UPDATE old SET v = v + 1"
+			       " WHERE id IN (%d, %d); DELETE FROM old WHERE"
+			       " id = %d; INSERT OR REPLACE INTO old VALUES"
+			       " (%d, -1); COMMIT",
+			       k, 2999 - k, (k * 7) % 3000, (k * 13) % 3000);
+		try_sql(db, sql);
+	}
+}
+
+/* The load goes on from its last chunk, and a chunk never puts back what was
+ * changed or deleted meanwhile. */
+static void test_chaos_load_under_writers_and_kills(void **state)
+{
+	static const char *const names[] = {"old"};
+	struct pipe_files p;
+	pid_t writer[2], capture, apply;
+	uint64_t epoch = 1;
+
+	pipe_open(&p, "CREATE TABLE old(id INTEGER PRIMARY KEY, v INTEGER)",
+		  names, 1);
+	fixture_exec(&p.source,
+		     "WITH RECURSIVE c(x) AS (SELECT 0 UNION ALL SELECT x + 1"
+		     " FROM c WHERE x < 2999) INSERT INTO old SELECT x, 0"
+		     " FROM c");
+	p.source.tables[0].wants_load = true;
+	p.source.tables[0].load_chunk = 40;
+	connector_sqlite.apply_close(fixture_apply(&p.target, epoch, NULL));
+	for (int i = 0; i < 2; i++)
+		writer[i] = pipe_writer(&p, write_among_old_rows, i);
+	capture = pipe_capture(&p, epoch);
+	apply = pipe_apply(&p, epoch);
+	for (int i = 1; i <= 8; i++) {
+		int64_t end_ms = fixture_now_ms() + 10000;
+
+		while (pipe_entries(&p) < i * 8 && fixture_now_ms() < end_ms)
+			pipe_pause(1);
+		assert_true(pipe_entries(&p) >= i * 8);
+		epoch++;
+		pipe_kill(capture);
+		capture = pipe_capture(&p, epoch);
+		pipe_kill(apply);
+		apply = pipe_apply(&p, epoch);
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pipe_wait(writer[i], 20000), PIPE_DONE);
+	assert_true(pipe_settles(&p, 10000));
+	assert_true(fixture_number(&p.target, "SELECT count(*) FROM old") >
+		    2000);
+	pipe_kill(capture);
+	pipe_kill(apply);
+	pipe_close(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chaos_kill_9_everywhere),
 		cmocka_unit_test(test_chaos_zombies_write_nothing),
+		cmocka_unit_test(test_chaos_load_under_writers_and_kills),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

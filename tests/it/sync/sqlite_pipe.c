@@ -198,7 +198,8 @@ static void gather(struct pipe_files *p, struct gathered *g,
 			g->rows[g->n++] = (struct apply_row){
 				.table = &p->target.tables[c.table_id - 1],
 				.change = c,
-				.values = v};
+				.values = v,
+				.is_authority = true};
 		}
 		if (t.kind == TXN_PART)
 			return;
