@@ -128,6 +128,7 @@ static void test_mixed_types_arrive_as_they_were(void **state)
 	stage_define_pair(&r.stage, &r.a, &r.b,
 			  "    between: [a, b]\n    tables: [t]\n");
 	stage_wait_running(&r.stage);
+	stage_wait_equal(&r.stage, &r.a, &r.b, same);
 	link_must(b, "INSERT INTO t SELECT id + 1, b, -i8 - 1, '-' || n, "
 		     "f8 * 3, tx || 'x', by, d, tz, u, j FROM t");
 	stage_wait_equal(&r.stage, &r.a, &r.b, same);
