@@ -114,7 +114,10 @@ static struct plan_loss *begin_loss(struct node *n, uint64_t node_id)
 		.is_used = true, .node_id = node_id, .decided_us = now_us};
 	if (el->won_us && el->lost_id == node_id &&
 	    now_us - el->won_us < ELECTION_US) {
-		l->detect_us = span_us(el->lost_us, el->stood_us);
+		/* It broke off, or it fell silent. */
+		l->detect_us =
+			span_us(el->lost_us ? el->lost_us : m->pulse.heard_us,
+				el->stood_us);
 		l->elect_us = span_us(el->stood_us, el->won_us);
 	} else {
 		l->detect_us = (uint64_t)pulse_detect_us(&m->pulse, now_us);
