@@ -163,6 +163,11 @@ static int look(struct runner_task *t, uint64_t after, uint64_t limit,
 	return w->to > after ? 0 : rc;
 }
 
+static struct bytes slice(const struct runner_window *w, size_t at, size_t len)
+{
+	return len ? (struct bytes){w->block + at, len} : (struct bytes){0};
+}
+
 static bool lend_next(struct runner_window *w, uint64_t after,
 		      struct task_entry *out)
 {
@@ -175,8 +180,8 @@ static bool lend_next(struct runner_window *w, uint64_t after,
 		.index = entry->index,
 		.is_batch = entry->is_batch,
 		.source_id = entry->source_id,
-		.changes = {w->block + entry->changes_at, entry->changes_len},
-		.outcome = {w->block + entry->outcome_at, entry->outcome_len},
+		.changes = slice(w, entry->changes_at, entry->changes_len),
+		.outcome = slice(w, entry->outcome_at, entry->outcome_len),
 	};
 	return true;
 }
