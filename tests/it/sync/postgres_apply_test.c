@@ -214,6 +214,39 @@ static void test_apply_names_rows_of_deferred_constraints(void **state)
 	close_simple();
 }
 
+/* What cannot even be sent is refused like what the server refuses. */
+static void test_apply_refuses_a_text_with_a_nul(void **state)
+{
+	struct value values[2] = {
+		{.state = VALUE_SET, .type = VALUE_INT64, .i64 = 5},
+		{.state = VALUE_SET,
+		 .type = VALUE_TEXT,
+		 .bytes = {(const uint8_t *)"a\0b", 3}}};
+	struct change_row row = {.op = CHANGE_PUT,
+				 .table_id = 1,
+				 .values = values,
+				 .n_values = 2};
+	struct apply_rejects rejects;
+	struct change_writer w;
+
+	open_simple("nul", "");
+	begin_rows(&w);
+	add_row(&w, CHANGE_PUT, 1, "good");
+	one.len = 0;
+	change_key(&one, values, 1);
+	row.key = (struct bytes){one.data, one.len};
+	change_add(&w, &row);
+	assert_int_equal(write_rows(apply, &w, true, &rejects), ERR_DATA);
+	assert_int_equal(rejects.n, 1);
+	assert_int_equal(rejects.list[0].row, 1);
+	assert_non_null(strstr(rejects.list[0].text, "NUL"));
+	apply_rejects_clear(&rejects);
+	begin_rows(&w);
+	add_row(&w, CHANGE_PUT, 1, "good");
+	must(write_rows(apply, &w, true, &rejects));
+	close_simple();
+}
+
 static void test_apply_fences_an_older_epoch(void **state)
 {
 	struct apply_handle *newer;
@@ -386,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_apply_reads_leave_or_win),
 		cmocka_unit_test(test_apply_names_all_rows_that_are_refused),
 		cmocka_unit_test(test_apply_names_rows_of_deferred_constraints),
+		cmocka_unit_test(test_apply_refuses_a_text_with_a_nul),
 		cmocka_unit_test(test_apply_fences_an_older_epoch),
 		cmocka_unit_test(test_apply_ends_an_owner_that_stands_still),
 		cmocka_unit_test(test_apply_says_when_the_table_changed),

@@ -206,6 +206,9 @@ static void test_apply_does_what_the_source_did(void **state)
 	plan_both(1, "t", false);
 	plan_both(2, "k", false);
 	plan_both(3, "w", false);
+	both("create table i(id int generated always as identity primary key, "
+	     "a text)");
+	plan_both(4, "i", false);
 	postgres_rig_start(&source, 10);
 	must(open_apply(10, &apply));
 	postgres_rig_run(&source,
@@ -220,10 +223,13 @@ static void test_apply_does_what_the_source_did(void **state)
 			 "insert into w values (1, 1, repeat('w', 9000))");
 	postgres_rig_run(&source, "update w set n = 2");
 	postgres_rig_run(&source, "update w set id = 5");
+	postgres_rig_run(&source, "insert into i(a) values ('x'), ('y')");
+	postgres_rig_run(&source, "update i set a = 'z' where id = 2");
 	carry(true);
 	assert_same(digest);
 	assert_same("select string_agg(k::text, ',' order by k) from k");
 	assert_same("select w::text from w");
+	assert_same("select string_agg(i::text, ',' order by id) from i");
 	postgres_rig_run(&source, "truncate k");
 	carry(true);
 	assert_same("select count(*) from k");
