@@ -194,6 +194,10 @@ struct oracle {
 	struct world *w;
 	uint64_t heads[KEYS];  /* uid of the newest version */
 	bool is_blurred[KEYS]; /* a load took part: not followed */
+	/* It was parked somewhere: when its letters are replayed nobody knows
+	 * any more what a target had of it, and the ledger says "conflict"
+	 * rather than lose one. */
+	bool is_doubtful[KEYS];
 	uint64_t next_conflict;
 };
 
@@ -249,6 +253,23 @@ static void blur(struct oracle *o)
 			o->is_blurred[key_number(c.key)] = true;
 }
 
+static void doubt(struct oracle *o)
+{
+	for (uint64_t i = 1; i <= o->w->n_log; i++) {
+		const Synod__Command__Command *t = o->w->log[i].view.tree;
+		struct change c;
+
+		if (o->w->log[i].view.kind != COMMAND_OTHER || !t ||
+		    t->body_case != SYNOD__COMMAND__COMMAND__BODY_DEAD_LETTER)
+			continue;
+		if (change_decode((struct bytes){t->dead_letter->change.data,
+						 t->dead_letter->change.len},
+				  &c) == 0 &&
+		    c.table_id == TABLE_REGISTER)
+			o->is_doubtful[key_number(c.key)] = true;
+	}
+}
+
 static void judge_pair(struct oracle *o, uint64_t index, uint64_t head,
 		       const struct change *c)
 {
@@ -267,6 +288,8 @@ static void judge_pair(struct oracle *o, uint64_t index, uint64_t head,
 		o->w->counts.conflicts++;
 	}
 	o->heads[k] = made.uid;
+	if (is_there && o->is_doubtful[k])
+		is_expected = true;
 	if (is_there != is_expected)
 		trace_key(o->w, TABLE_REGISTER, k);
 	if (is_there != is_expected)
@@ -313,6 +336,7 @@ static void judge_journal(struct world *w)
 	struct ledger_conflict left;
 
 	blur(&o);
+	doubt(&o);
 	for (uint64_t i = 1; i <= w->n_log; i++)
 		judge_entry(&o, i);
 	if (!w->is_bad && next_conflict(&o, &left))
