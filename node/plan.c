@@ -57,6 +57,19 @@ static int by_id(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
+/* Whoever led then: a new leader must not begin with balancing. */
+static int64_t last_assigned_us(const struct node *n)
+{
+	const struct tasks *tasks = &n->runner.view->tasks;
+	int64_t last = n->plan.last_assigned_us;
+
+	for (size_t i = 0; i < tasks->n; i++) {
+		if (tasks->list[i].assigned_us > last)
+			last = tasks->list[i].assigned_us;
+	}
+	return last;
+}
+
 struct planner_input plan_input(struct node *n, struct planner_node *nodes)
 {
 	struct members *m = &n->members;
@@ -74,7 +87,7 @@ struct planner_input plan_input(struct node *n, struct planner_node *nodes)
 		.nodes = nodes,
 		.n_nodes = m->n,
 		.now_wall_us = clock_wall_us(&n->clock),
-		.last_assigned_us = n->plan.last_assigned_us,
+		.last_assigned_us = last_assigned_us(n),
 	};
 }
 
