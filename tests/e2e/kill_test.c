@@ -94,8 +94,22 @@ static void kill_one(struct round *r)
 	must_be_ready(r);
 }
 
+static void wait_taken_over(struct round *r, const char *task, unsigned from)
+{
+	int64_t until = now_ms() + PROGRESS_MS;
+
+	while (stage_owner(&r->rig.stage, task) == from) {
+		if (now_ms() > until)
+			stage_fail(&r->rig.stage, "%s stays with a frozen node",
+				   task);
+		pause_ms(10);
+	}
+}
+
 /* The owner of a task sleeps until another one has taken it over and goes on;
- * then it wakes up, in the middle of what it did. */
+ * then it wakes up, in the middle of what it did. A process that sleeps with
+ * the lock of a SQLite file holds up whoever writes to it, the application,
+ * too: there the new owner goes on when the old one lets go. */
 static void freeze_owner(struct round *r)
 {
 	static const char *const tasks[] = {"a/capture", "b/capture",
@@ -105,7 +119,9 @@ static void freeze_owner(struct round *r)
 
 	fleet_freeze(r->rig.stage.fleet, i);
 	*fleet_asked(r->rig.stage.fleet) = (i + 1) % STAGE_NODES;
-	must_progress(r, "a freeze");
+	wait_taken_over(r, task, i);
+	if (r->rig.a.kind == SIDE_POSTGRES)
+		must_progress(r, "a freeze");
 	fleet_thaw(r->rig.stage.fleet, i);
 	must_progress(r, "a thaw");
 	must_be_ready(r);
