@@ -44,14 +44,14 @@ struct rules_off {
 #undef RULE
 };
 
-#define WORLD_COUNTS(X)                                                       \
-	X(entries)                                                            \
-	X(commits)                                                            \
-	X(echoes) X(conflicts) X(letters) X(rows) X(crashes) X(freezes)       \
-		X(db_crashes) X(lost_commits) X(refused) X(unknown)           \
-			X(void_batches) X(moves) X(drains) X(pauses) X(parts) \
-				X(fenced) X(reads) X(differences)             \
-					X(drain_ms_max)
+/* clang-format off */
+#define WORLD_COUNTS(X) \
+	X(entries) X(commits) X(echoes) X(conflicts) X(letters) \
+	X(rows) X(crashes) X(freezes) X(db_crashes) X(lost_commits) \
+	X(refused) X(unknown) X(void_batches) X(moves) X(drains) \
+	X(pauses) X(parts) X(fenced) X(reads) X(differences) \
+	X(drain_ms_max)
+/* clang-format on */
 
 struct counts {
 #define COUNT(name) uint64_t name;
