@@ -171,7 +171,7 @@ static void tell_effect(struct ctl *c, const Synod__Admin__ConflictInfo *k,
 		if (v->cells[i]->differs)
 			fprintf(out, " %s = %.60s", v->cells[i]->name,
 				v->cells[i]->value);
-	fputc('\n', out);
+	fputs(".\n", out);
 }
 
 static int confirm(struct ctl *c, const uint64_t *ids)

@@ -178,11 +178,7 @@ static bool read_answer(int fd, char *buf, size_t len)
 static int refuse_unasked(struct ctl *c, const char *effect)
 {
 	char hint[sizeof c->failure.hint];
-	const char *endpoint = c->options.endpoint;
-	bool is_named = strcmp(endpoint, LINK_DEFAULT_ENDPOINT) == 0 ||
-			strstr(c->line, endpoint);
-	snprintf(hint, sizeof hint, "synodctl %s%s%.80s --yes", c->line,
-		 is_named ? "" : " --endpoint ", is_named ? "" : endpoint);
+	snprintf(hint, sizeof hint, "synodctl %s --yes", c->line);
 	return ctl_usage_hint(c, hint, "%s Nobody is there to confirm it.",
 			      effect);
 }

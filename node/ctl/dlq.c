@@ -234,7 +234,8 @@ static int tell_effect(struct ctl *c, const uint64_t *ids, FILE *out,
 			else if (strcmp(sync, l->sync) != 0)
 				sync[0] = '\0';
 			if (i < EFFECTS_MAX)
-				fprintf(out, "%" PRIu64 " %s -> %s: %s %s %s\n",
+				fprintf(out,
+					"%" PRIu64 " %s -> %s: %s %s %s.\n",
 					l->id, l->sync, l->connection, l->op,
 					l->table, l->key);
 		}

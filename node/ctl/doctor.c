@@ -115,8 +115,9 @@ static void check_node(struct doctor *d, const struct view_node *n)
 	}
 	output_put_bytes(s->log_bytes, used);
 	output_put_bytes(s->log_limit_bytes, limit);
-	put_found(d, check, "%s, log %s of %s, %" PRIu64 " peers", n->state,
-		  used, limit, s->peers_connected);
+	put_found(d, check, "%s, log %s of %s, %" PRIu64 " peer%s", n->state,
+		  used, limit, s->peers_connected,
+		  s->peers_connected == 1 ? "" : "s");
 }
 
 static void check_versions(struct doctor *d)
@@ -166,7 +167,12 @@ static void check_clocks(struct doctor *d)
 	}
 	int64_t apart = high > low ? high - low : 0;
 	output_put_duration((uint64_t)apart, by);
-	snprintf(text, sizeof text, "%zu clocks are at least %s apart", n, by);
+	if (apart == 0)
+		snprintf(text, sizeof text,
+			 "%zu clocks, no difference that can be seen", n);
+	else
+		snprintf(text, sizeof text, "%zu clocks are at least %s apart",
+			 n, by);
 	put(d, "clocks",
 	    apart > CLOCK_FAIL_US   ? HEALTH_CRITICAL
 	    : apart > CLOCK_WARN_US ? HEALTH_WARN
@@ -217,9 +223,14 @@ static void judge_connection(struct doctor *d,
 			  n_good, n_good == 1 ? "" : "s");
 		return;
 	}
-	snprintf(text, sizeof text, "%zu node%s can use it, not %.80s: %.250s",
-		 n_good, n_good == 1 ? "" : "s", d->c->link.ends[at].url,
-		 failed->e.text);
+	if (n_good > 0)
+		snprintf(text, sizeof text,
+			 "%zu node%s can use it, not %.80s: %.250s", n_good,
+			 n_good == 1 ? "" : "s", d->c->link.ends[at].url,
+			 failed->e.text);
+	else
+		snprintf(text, sizeof text, "no node can use it: %.250s",
+			 failed->e.text);
 	snprintf(next, sizeof next,
 		 "synodctl connection test %.63s "
 		 "--endpoint %.255s",

@@ -78,7 +78,7 @@ static int drain(struct ctl *c, struct moves *m, const char *node)
 	char took[OUTPUT_TEXT_MAX];
 	int rc = ask_drain(c, node, true, &answer);
 	if (rc == 0) {
-		moves_output(c);
+		moves_output(c, m);
 		output_summary(&c->output, "node", json_string(node));
 		output_summary(
 			&c->output, "index",

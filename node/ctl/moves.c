@@ -56,9 +56,16 @@ void moves_take_node(struct moves *m, const struct overview *o,
 
 /* -- showing --------------------------------------------------------------- */
 
-void moves_output(struct ctl *c)
+enum { COLUMN_TASK = 1 };
+
+void moves_output(struct ctl *c, const struct moves *m)
 {
 	output_begin(&c->output, columns, sizeof(columns) / sizeof(columns[0]));
+	for (size_t i = 0, width = 0; i < m->n; i++) {
+		size_t len = strlen(m->list[i].name);
+		width = len > width ? len : width;
+		output_reserve(&c->output, COLUMN_TASK, width);
+	}
 }
 
 void moves_put_planned(struct ctl *c, const struct moves *m)

@@ -29,7 +29,7 @@ void moves_take_node(struct moves *m, const struct overview *o,
 void moves_take_task(struct moves *m, const Synod__Admin__TaskInfo *task);
 
 /* Rows: a move each. */
-void moves_output(struct ctl *c);
+void moves_output(struct ctl *c, const struct moves *m);
 /* What is still to come, for those who do not wait. */
 void moves_put_planned(struct ctl *c, const struct moves *m);
 /* Show each move as it happens, until all are done: 0. EXIT_PENDING when

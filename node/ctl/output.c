@@ -33,49 +33,6 @@ bool output_is_table(const struct output *o)
 	return o->format == OUTPUT_TABLE || o->format == OUTPUT_WIDE;
 }
 
-struct cell cell_text(const char *text)
-{
-	return (struct cell){.is_set = text != NULL, .text = text};
-}
-
-struct cell cell_number(uint64_t number)
-{
-	return (struct cell){.is_set = true, .number = number};
-}
-
-struct cell cell_filled(const char *text)
-{
-	return text && *text ? cell_text(text) : cell_none();
-}
-
-struct cell cell_some(uint64_t number)
-{
-	return number ? cell_number(number) : cell_none();
-}
-
-struct cell cell_bool(bool value)
-{
-	return cell_number(value ? 1 : 0);
-}
-
-struct cell cell_time(int64_t us)
-{
-	return us > 0 ? cell_number((uint64_t)us) : cell_none();
-}
-
-struct cell cell_rate(double per_second)
-{
-	/* What is no number, or beyond all sense, is not shown as one. */
-	if (!(per_second >= 0) || per_second > 1e12)
-		return cell_none();
-	return cell_number((uint64_t)(per_second * 1000 + 0.5));
-}
-
-struct cell cell_none(void)
-{
-	return (struct cell){0};
-}
-
 /* Is the column part of this format? */
 static bool is_shown(const struct output *o, const struct column *column)
 {
@@ -231,6 +188,18 @@ static void keep_widths(struct output *o)
 		scols_column_set_flags(column, flags | SCOLS_FL_STRICTWIDTH);
 	}
 	scols_free_iter(i);
+}
+
+void output_reserve(struct output *o, size_t column, size_t width)
+{
+	size_t position = 0;
+	if (!output_is_table(o))
+		return;
+	CHECK(o->is_begun && column < o->n_columns);
+	for (size_t i = 0; i < column; i++)
+		position += is_shown(o, &o->columns[i]);
+	scols_column_set_whint(scols_table_get_column(o->table, position),
+			       (double)width);
 }
 
 void output_flush(struct output *o)

@@ -96,6 +96,9 @@ void output_row(struct output *o, const struct cell *cells);
 /* Write the rows of a table that are waiting. For streams: the next ones go
  * below without a header. */
 void output_flush(struct output *o);
+/* A stream's first row comes before its widest one: this column will hold text
+ * of so many characters. After output_begin; for a table. */
+void output_reserve(struct output *o, size_t column, size_t width);
 /* A list aside, between output_begin and output_end: output_row adds to it
  * until its end, which writes its table. key: in the summary. A table without
  * rows is not written. */

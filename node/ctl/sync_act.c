@@ -134,7 +134,7 @@ static int move(struct ctl *c, struct moves *m)
 	struct link_answer answer;
 	int rc = ask_move(c, &answer);
 	if (rc == 0) {
-		moves_output(c);
+		moves_output(c, m);
 		output_summary(
 			&c->output, "index",
 			json_integer((json_int_t)answer.response->done->index));

@@ -168,8 +168,8 @@ static void test_a_decision_shows_what_it_writes(void **state)
 	start(&f, &w);
 	assert_int_equal(run_with_answer(&f, line, "n\n"), EXIT_FAILED);
 	assert_non_null(strstr(f.err,
-			       "44 stock/items sku=A-1001: name = Anvil XL\n"
-			       "41 stock/items sku=A-1001: name = Anvil XL\n"
+			       "44 stock/items sku=A-1001: name = Anvil XL.\n"
+			       "41 stock/items sku=A-1001: name = Anvil XL.\n"
 			       "The version of berlin is written to all sides."
 			       "\nGo on? [y/N] "));
 	assert_int_equal(w.n_acts, 0);
@@ -245,7 +245,7 @@ static void test_to_discard_the_name_must_be_typed(void **state)
 		assert_int_equal(w.n_acts, 0);
 	}
 	assert_non_null(strstr(f.err, "17 stock -> paris: update items "
-				      "sku=A-1001\nThese changes, and"));
+				      "sku=A-1001.\nThese changes, and"));
 	assert_non_null(strstr(f.err, "are lost for that target"));
 	assert_int_equal(run_with_answer(&f, line, "stock\n"), EXIT_DONE);
 	Synod__Admin__Request *asked = work_asked(&w);

@@ -13,6 +13,9 @@ enum {
 	WORK_PAGE = 2 /* items a page at most */
 };
 
+/* 2026-11-21 05:30:00 UTC. */
+#define WORK_NOW_US INT64_C(1795239000000000)
+
 struct work {
 	Synod__Admin__NodeStatus nodes[WORK_NODES];
 	Synod__Admin__NodeStatus *node_list[WORK_NODES];
@@ -50,8 +53,15 @@ struct work {
 	unsigned n_acts;
 };
 
+/* -- ctl_work_node.c --------------------------------------------------------
+ */
 void work_init(struct work *w);
 void work_clear(struct work *w);
+/* Put a constant into a field of a message. */
+void work_text(char **field, const char *value);
+
+/* -- ctl_work_answer.c ------------------------------------------------------
+ */
 /* Its fake_node; the fake's ctx is the work. Endpoints end with the node's
  * number: ipc:///n1. */
 void work_answer(struct fake *f, const char *url,
@@ -59,8 +69,5 @@ void work_answer(struct fake *f, const char *url,
 		 Synod__Admin__Response *response);
 /* The last request that changed something; free it with protobuf-c. */
 Synod__Admin__Request *work_asked(const struct work *w);
-
-/* Put a constant into a field of a message. */
-void work_text(char **field, const char *value);
 
 #endif

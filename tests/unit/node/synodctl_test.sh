@@ -59,8 +59,8 @@ holds out '"ok": false'
 holds out '"code": "network"'
 check 3 log append x
 is_empty out
-check 2 node transfer-leader
-holds err "--endpoint ipc://$work/none.sock --yes"
+check 2 node transfer-leader --to n2
+holds err "hint: synodctl node transfer-leader --to n2 --yes"
 check 0 explain not_leader
 is_empty err
 [ "$(cat "$work/out")" = "$(printf 'not_leader\tThis node does not lead.')" ] ||
