@@ -13,9 +13,7 @@ enum {
 	LOOK_US = 1000 * 1000,
 	/* The loop itself stood still (a stopped process, a starved machine):
 	 * what it did not hear then is no silence. */
-	STALL_US = 400 * 1000,
-	/* An election that is older has nothing to do with this loss. */
-	ELECTION_US = 5000 * 1000
+	STALL_US = 400 * 1000
 };
 
 void plan_open(struct node *n)
@@ -125,12 +123,13 @@ static struct plan_loss *begin_loss(struct node *n, uint64_t node_id)
 		return l;
 	*l = (struct plan_loss){
 		.is_used = true, .node_id = node_id, .decided_us = now_us};
-	if (el->won_us && el->lost_id == node_id &&
-	    now_us - el->won_us < ELECTION_US) {
-		/* It broke off, or it fell silent. */
-		l->detect_us =
-			span_us(el->lost_us ? el->lost_us : m->pulse.heard_us,
-				el->stood_us);
+	/* It led, and was not heard of since: the election is part of it. It
+	 * broke off, or it fell silent before. */
+	if (el->lost_id == node_id && m->pulse.heard_us < el->won_us) {
+		int64_t from = el->lost_us > m->pulse.heard_us
+				       ? el->lost_us
+				       : m->pulse.heard_us;
+		l->detect_us = span_us(from, el->stood_us);
 		l->elect_us = span_us(el->stood_us, el->won_us);
 	} else {
 		l->detect_us = (uint64_t)pulse_detect_us(&m->pulse, now_us);
