@@ -186,8 +186,7 @@ static void test_a_node_that_knows_no_work_is_no_trouble(void **state)
 	struct fake f;
 
 	start(&f, &w);
-	w.overview = (Synod__Admin__OverviewResponse)
-		SYNOD__ADMIN__OVERVIEW_RESPONSE__INIT;
+	synod__admin__overview_response__init(&w.overview);
 	assert_int_equal(fake_run(&f, ALL "-o table status --exit-code"),
 			 EXIT_DONE);
 	assert_null(strstr(f.out, "SYNC"));
