@@ -15,7 +15,7 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
 struct metric {
 	const char *name, *help; /* string literals */
-	char label[192];         /* `peer="n2"` or empty */
+	char label[256];         /* `peer="n2"` or empty */
 	enum metric_kind kind;
 	atomic_int_fast64_t value;
 	struct histogram *histogram; /* METRIC_HISTOGRAM only */
