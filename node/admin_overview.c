@@ -1,9 +1,10 @@
+#include "node/admin_overview.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cluster/core/command.h"
-#include "node/admin_overview.h"
 
 char *overview_text(struct overview *o, const char *fmt, ...)
 {
