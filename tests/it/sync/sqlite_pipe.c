@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -295,13 +296,21 @@ static int apply(struct pipe_files *p, uint64_t epoch)
 
 /* -- processes -------------------------------------------------------------
  */
+/* A test that fails leaves nobody behind. */
+static void die_with_parent(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 pid_t pipe_capture(struct pipe_files *p, uint64_t epoch)
 {
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		die_with_parent();
 		_exit(capture(p, epoch));
+	}
 	return pid;
 }
 
@@ -310,8 +319,10 @@ pid_t pipe_apply(struct pipe_files *p, uint64_t epoch)
 	pid_t pid = fork();
 
 	assert_true(pid >= 0);
-	if (pid == 0)
+	if (pid == 0) {
+		die_with_parent();
 		_exit(apply(p, epoch));
+	}
 	return pid;
 }
 
@@ -321,6 +332,7 @@ pid_t pipe_writer(struct pipe_files *p, void (*fn)(sqlite3 *db, int id), int id)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		die_with_parent();
 		sqlite3 *db = open_file(p->source.path);
 
 		fn(db, id);
