@@ -221,7 +221,7 @@ static void resolve_count(struct node *n, struct resolve_call *call, int code,
 	call->n_refused += code != 0;
 	if (code) {
 		call->code = code;
-		snprintf(call->why, sizeof(call->why), "%s",
+		snprintf(call->why, sizeof(call->why), "%.255s",
 			 why[0] ? why : err_sentence(code));
 	}
 	if (--call->n_left)

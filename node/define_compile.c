@@ -132,6 +132,16 @@ struct compile_connection *compile_connection(struct compile *c,
 	return NULL;
 }
 
+/* Of one that mark_used has found: it would have ended with a problem. */
+static struct compile_connection *known_connection(struct compile *c,
+						   const char *name)
+{
+	struct compile_connection *k = compile_connection(c, name);
+
+	CHECK(k != NULL);
+	return k;
+}
+
 /* Those that syncs of the text use, and those that are new or changed. */
 static void mark_used(struct compile *c)
 {
@@ -175,7 +185,7 @@ static Synod__Definition__Policy *make_policy(struct compile *c,
 	synod__definition__policy__init(out);
 	if (prefer) {
 		out->rule = SYNOD__DEFINITION__POLICY__RULE__PREFER;
-		out->prefer_id = compile_connection(c, prefer)->definition->id;
+		out->prefer_id = known_connection(c, prefer)->definition->id;
 	} else if (s->conflicts.policy.rule == RULE_QUEUE) {
 		out->rule = SYNOD__DEFINITION__POLICY__RULE__QUEUE;
 	}
@@ -194,7 +204,7 @@ static Synod__Definition__Initial *make_initial(struct compile *c,
 	out->chunk = (uint32_t)s->initial.chunk;
 	if (authority)
 		out->authority_id =
-			compile_connection(c, authority)->definition->id;
+			known_connection(c, authority)->definition->id;
 	return out;
 }
 
@@ -227,7 +237,7 @@ static void remember_table(struct compile *c, const struct define_sync *s,
 {
 	for (size_t i = 0; i < t->n_sides; i++) {
 		struct compile_connection *k =
-			compile_connection(c, s->members[i].text);
+			known_connection(c, s->members[i].text);
 		if (k->n_tables == k->cap_tables) {
 			k->cap_tables = k->cap_tables ? 2 * k->cap_tables : 16;
 			k->tables =
@@ -278,8 +288,7 @@ static void take_sync(struct compile *c, const struct define_sync *s)
 		arena_alloc(c->arena, s->n_members * sizeof(uint32_t));
 	for (size_t i = 0; i < s->n_members; i++)
 		out->connection_ids[i] =
-			compile_connection(c, s->members[i].text)
-				->definition->id;
+			known_connection(c, s->members[i].text)->definition->id;
 	out->policy = make_policy(c, s);
 	out->initial = make_initial(c, s);
 	take_tables(c, s, old, out);

@@ -122,7 +122,7 @@ static struct metric *owned(struct stats *s, const char *task)
 {
 	char label[sizeof(((struct metric *)0)->label)];
 
-	snprintf(label, sizeof(label), "task=\"%s\"", task);
+	snprintf(label, sizeof(label), "task=\"%.80s\"", task);
 	return metric_of(s, METRIC_GAUGE, "synod_task_owned",
 			 "1 if the task runs on this node.", label);
 }
