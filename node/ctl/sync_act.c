@@ -164,7 +164,7 @@ static int run_move(struct ctl *c)
 		rc == 0 ? overview_task(&o, c->args[0]) : NULL;
 	if (rc == 0 && !t)
 		rc = overview_no_task(c, &o, c->args[0]);
-	if (rc == 0) {
+	if (rc == 0 && t) {
 		m.to = c->options.to;
 		moves_take_task(&m, t);
 		snprintf(effect, sizeof effect,
