@@ -33,6 +33,10 @@ static void fill_progress(struct overview *o, const struct task *t,
 	uint64_t decided = atomic_load(&o->n->machine.decided.index);
 	struct runner_figures f;
 
+	bool is_here = runner_figures(o->n, t->id, &f);
+	/* Its owner knows better than the checkpoint. */
+	if (is_here && f.upto > at)
+		at = f.upto;
 	if (task_kind(t->id) == TASK_APPLY) {
 		out->applied_index = t->applied;
 		if (at < t->born_index)
@@ -41,7 +45,7 @@ static void fill_progress(struct overview *o, const struct task *t,
 	}
 	out->lag_p50_us = t->lag_p50_us;
 	out->lag_p99_us = t->lag_p99_us;
-	if (!runner_figures(o->n, t->id, &f))
+	if (!is_here)
 		return;
 	out->per_second = f.per_second;
 	out->retained_bytes = f.capture.retained_bytes;

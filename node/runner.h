@@ -92,6 +92,7 @@ void runner_resume(struct node *n);
 struct runner_figures {
 	double per_second;
 	uint64_t lag_p50_us, lag_p99_us;
+	uint64_t applied, upto; /* apply: now, not as of its checkpoint */
 	struct capture_figures capture;
 };
 bool runner_figures(struct node *n, uint32_t task_id,

@@ -78,10 +78,15 @@ void runner_checkpoint(struct runner_task *t)
 	int64_t now_us = node_now_us(t->node);
 	uint64_t applied, upto;
 
-	if (now_us < t->checkpoint_due_us ||
-	    apply_state(t->apply) != TASK_RUNNING)
+	if (apply_state(t->apply) != TASK_RUNNING)
 		return;
 	apply_progress(t->apply, &applied, &upto);
+	pthread_mutex_lock(&t->lock);
+	t->applied = applied;
+	t->upto = upto;
+	pthread_mutex_unlock(&t->lock);
+	if (now_us < t->checkpoint_due_us)
+		return;
 	t->checkpoint_due_us = now_us + (int64_t)LIMIT_CHECKPOINT_MS * 1000;
 	if (applied == t->told_applied && upto < t->told_upto + IDLE_ENTRIES)
 		return;
@@ -247,6 +252,8 @@ bool runner_figures(struct node *n, uint32_t task_id,
 			.per_second = t->per_second,
 			.lag_p50_us = t->lag_p50_us,
 			.lag_p99_us = t->lag_p99_us,
+			.applied = t->applied,
+			.upto = t->upto,
 			.capture = t->figures,
 		};
 		pthread_mutex_unlock(&t->lock);

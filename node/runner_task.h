@@ -81,6 +81,7 @@ struct runner_task {
 	struct capture_figures figures;
 	uint64_t total; /* changes or rows */
 	uint64_t lag_p50_us, lag_p99_us;
+	uint64_t applied, upto;              /* as by apply_progress */
 	int64_t started_us, first_change_us; /* 0: none yet */
 
 	/* -- loop -- */
