@@ -19,7 +19,9 @@ struct flow {
 	bool has_thread;
 	atomic_bool is_stopping;
 	atomic_uint_fast64_t n_confirmed;
-	int64_t *confirmed_us; /* of row i + 1 */
+	/* Of row i + 1: written before n_confirmed counts it; a row may arrive
+	 * before. */
+	_Atomic int64_t *confirmed_us;
 	int64_t n_arrived;
 };
 
@@ -67,7 +69,7 @@ static void *write_rows(void *ctx)
 			 (unsigned long long)i + 1, (unsigned long long)i);
 		while (side_run(f->writer, sql, NULL) == ERR_BUSY)
 			;
-		f->confirmed_us[i] = clock_mono_us(&f->clock);
+		atomic_store(&f->confirmed_us[i], clock_mono_us(&f->clock));
 		atomic_store(&f->n_confirmed, i + 1);
 		nap_us(FLOW_STEP_US);
 	}
@@ -81,7 +83,7 @@ int flow_start(struct flow **out, const struct side *from,
 
 	f->clock = clock_system();
 	f->from = from;
-	f->confirmed_us = mem_alloc(FLOW_ROWS_MAX * sizeof(int64_t));
+	f->confirmed_us = mem_zero(FLOW_ROWS_MAX, sizeof(*f->confirmed_us));
 	int rc = side_open(from, &f->writer, e);
 	if (rc == 0)
 		rc = side_open(to, &f->reader, e);
@@ -117,7 +119,8 @@ int flow_wait(struct flow *f, int64_t since_us, int timeout_ms, int64_t *at_us,
 		if (rc)
 			return rc;
 		if (f->n_arrived > 0 &&
-		    f->confirmed_us[f->n_arrived - 1] > since_us) {
+		    atomic_load(&f->confirmed_us[f->n_arrived - 1]) >
+			    since_us) {
 			*at_us = now;
 			return 0;
 		}
