@@ -118,9 +118,10 @@ static ProtobufCBinaryData lend(struct bytes b)
 static struct blob *seal_letter(const struct apply *a, const struct letter *l)
 {
 	const struct apply_row *row = &a->group.rows[l->row];
-	Synod__Command__DeadLetter d = SYNOD__COMMAND__DEAD_LETTER__INIT;
+	Synod__Command__DeadLetter d;
 	Synod__Command__Command command = SYNOD__COMMAND__COMMAND__INIT;
 
+	synod__command__dead_letter__init(&d);
 	d.task_id = a->spec->id;
 	d.epoch = a->spec->epoch;
 	d.index = row->index;

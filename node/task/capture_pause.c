@@ -12,9 +12,10 @@ static bool is_paused(const struct capture *c, const struct capture_pause *p)
 
 static void propose(struct capture *c, const struct capture_pause *p)
 {
-	Synod__Command__Pause pause = SYNOD__COMMAND__PAUSE__INIT;
+	Synod__Command__Pause pause;
 	Synod__Command__Command command = SYNOD__COMMAND__COMMAND__INIT;
 
+	synod__command__pause__init(&pause);
 	pause.sync_id = p->sync_id;
 	pause.table_id = p->table_id;
 	pause.is_paused = true;

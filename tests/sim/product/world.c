@@ -69,10 +69,11 @@ static void declare_tables(struct declare *a)
 
 static void declare(struct world *w)
 {
-	Synod__Command__Revision r = SYNOD__COMMAND__REVISION__INIT;
+	Synod__Command__Revision r;
 	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
 	struct declare a;
 
+	synod__command__revision__init(&r);
 	declare_init(&a);
 	declare_tables(&a);
 	struct blob *packed = declare_pack(&a);
@@ -93,10 +94,11 @@ static void declare(struct world *w)
 static void name_members(struct world *w)
 {
 	for (uint64_t id = 1; id <= WORLD_NODES; id++) {
-		Synod__Command__Member m = SYNOD__COMMAND__MEMBER__INIT;
+		Synod__Command__Member m;
 		Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
 		char name[16];
 
+		synod__command__member__init(&m);
 		snprintf(name, sizeof name, "n%llu", (unsigned long long)id);
 		m.node_id = id;
 		m.name = name;
@@ -170,9 +172,10 @@ static bool is_well(const struct world *w, const struct member *m)
 
 static void assign(struct world *w, const struct planner_move *move)
 {
-	Synod__Command__Assign a = SYNOD__COMMAND__ASSIGN__INIT;
+	Synod__Command__Assign a;
 	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
 
+	synod__command__assign__init(&a);
 	a.task_id = move->task_id;
 	a.node_id = move->node_id;
 	a.expected_epoch = move->expected_epoch;
@@ -216,9 +219,10 @@ static void plan(struct world *w)
 /* -- faults ---------------------------------------------------------------- */
 static void command_drain(struct world *w, uint64_t id, bool is_drained)
 {
-	Synod__Command__Drain d = SYNOD__COMMAND__DRAIN__INIT;
+	Synod__Command__Drain d;
 	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
 
+	synod__command__drain__init(&d);
 	d.node_id = id;
 	d.is_drained = is_drained;
 	c.body_case = SYNOD__COMMAND__COMMAND__BODY_DRAIN;
@@ -229,9 +233,10 @@ static void command_drain(struct world *w, uint64_t id, bool is_drained)
 
 static void command_pause(struct world *w, uint32_t sync, bool is_paused)
 {
-	Synod__Command__Pause p = SYNOD__COMMAND__PAUSE__INIT;
+	Synod__Command__Pause p;
 	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
 
+	synod__command__pause__init(&p);
 	p.sync_id = sync;
 	p.is_paused = is_paused;
 	p.reason = command_text("to see");
@@ -295,12 +300,13 @@ static void hurt(struct world *w)
 /* -- operators make good again --------------------------------------------- */
 static void replay_letters(struct world *w)
 {
-	Synod__Command__Letters l = SYNOD__COMMAND__LETTERS__INIT;
+	Synod__Command__Letters l;
 	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
 	struct ledger_letter letter;
 	uint64_t ids[64];
 	uint64_t from = 1;
 
+	synod__command__letters__init(&l);
 	if (w->leader == 0)
 		return;
 	while (l.n_ids < 64 &&
