@@ -66,6 +66,37 @@ static void judge_connection(struct health *h, const struct overview *o,
 
 /* -- tasks ----------------------------------------------------------------- */
 
+static bool is_side_of(const Synod__Admin__TableInfo *t, const char *connection)
+{
+	size_t len = strlen(connection);
+	for (size_t i = 0; i < t->n_sides; i++)
+		if (strncmp(t->sides[i], connection, len) == 0 &&
+		    t->sides[i][len] == ':')
+			return true;
+	return false;
+}
+
+/* A capture that stands because all its tables are paused: each of them has a
+ * sentence of its own. */
+static bool is_only_paused(const struct overview *o,
+			   const Synod__Admin__TaskInfo *task)
+{
+	size_t n_paused = 0;
+	if (strcmp(task->kind, "capture") != 0)
+		return false;
+	for (size_t i = 0; i < o->all->n_syncs; i++) {
+		const Synod__Admin__SyncInfo *s = o->all->syncs[i];
+		for (size_t j = 0; j < s->n_tables; j++) {
+			if (!is_side_of(s->tables[j], task->connection))
+				continue;
+			if (!s->tables[j]->is_paused)
+				return false;
+			n_paused++;
+		}
+	}
+	return n_paused > 0;
+}
+
 static void judge_task(struct health *h, const struct overview *o,
 		       const Synod__Admin__TaskInfo *t)
 {
@@ -75,6 +106,8 @@ static void judge_task(struct health *h, const struct overview *o,
 	snprintf(next, sizeof next, "synodctl sync show %.63s",
 		 t->sync[0] ? t->sync : "NAME");
 	health_about(h, "task %.80s", t->name);
+	if (is_blocked && is_only_paused(o, t))
+		return;
 	if (is_blocked)
 		health_add(h, HEALTH_CRITICAL, t->hint[0] ? t->hint : next,
 			   "%.100s stands still until this is repaired%s%.180s",

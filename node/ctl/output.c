@@ -175,18 +175,27 @@ static void hide_sparse(struct output *o)
 	scols_free_iter(i);
 }
 
+/* libsmartcols keeps to a hint only in a strict column, and there only to one
+ * that is wider than the title; any other column is as wide as its title. */
+static void set_width(struct libscols_column *column, size_t width)
+{
+	const char *title =
+		scols_cell_get_data(scols_column_get_header(column));
+	int flags = scols_column_get_flags(column);
+	if (title && strlen(title) >= width)
+		return;
+	scols_column_set_whint(column, (double)width);
+	scols_column_set_flags(column, flags | SCOLS_FL_STRICTWIDTH);
+}
+
 /* A stream's later rows get columns at least as wide as those above them. */
 static void keep_widths(struct output *o)
 {
 	struct libscols_iter *i = scols_new_iter(SCOLS_ITER_FORWARD);
 	struct libscols_column *column = NULL;
 	CHECK(i);
-	while (scols_table_next_column(o->table, i, &column) == 0) {
-		int flags = scols_column_get_flags(column);
-		size_t width = scols_column_get_width(column);
-		scols_column_set_whint(column, (double)width);
-		scols_column_set_flags(column, flags | SCOLS_FL_STRICTWIDTH);
-	}
+	while (scols_table_next_column(o->table, i, &column) == 0)
+		set_width(column, scols_column_get_width(column));
 	scols_free_iter(i);
 }
 
@@ -198,8 +207,7 @@ void output_reserve(struct output *o, size_t column, size_t width)
 	CHECK(o->is_begun && column < o->n_columns);
 	for (size_t i = 0; i < column; i++)
 		position += is_shown(o, &o->columns[i]);
-	scols_column_set_whint(scols_table_get_column(o->table, position),
-			       (double)width);
+	set_width(scols_table_get_column(o->table, position), width);
 }
 
 void output_flush(struct output *o)

@@ -188,21 +188,84 @@ static void test_a_stream_has_one_header(void **state)
 {
 	static const struct column few[] = {
 		{"index", "INDEX", COLUMN_NUMBER, 0},
+		{"detect_s", "DETECT", COLUMN_SECONDS, 0},
+		{"node", "NODE", COLUMN_TEXT, 0},
 		{"type", "TYPE", COLUMN_TEXT, 0},
 	};
 	struct scene s;
 
 	begin(&s, OUTPUT_TABLE);
-	output_begin(&s.output, few, 2);
-	struct cell first[] = {cell_number(10000000), cell_text("append")};
+	output_begin(&s.output, few, 4);
+	output_reserve(&s.output, 2, 6);
+	struct cell first[] = {cell_number(10000000), cell_number(5000000),
+			       cell_text("n1"), cell_text("append")};
 	output_row(&s.output, first);
 	output_flush(&s.output);
-	struct cell second[] = {cell_number(1), cell_text("event")};
+	struct cell second[] = {cell_number(1), cell_none(),
+				cell_text("node-2"), cell_text("event")};
 	output_row(&s.output, second);
 	output_end(&s.output, "log.tail", NULL);
-	assert_text(&s, "   INDEX  TYPE\n"
-			"10000000  append\n"
-			"       1  event\n");
+	assert_text(&s, "   INDEX  DETECT  NODE    TYPE\n"
+			"10000000   5.0 s  n1      append\n"
+			"       1       -  node-2  event\n");
+}
+
+static void test_a_list_aside_is_a_table_and_an_array(void **state)
+{
+	static const struct column few[] = {
+		{"task", "TASK", COLUMN_TEXT, 0},
+		{"paused", "PAUSED", COLUMN_BOOL, COLUMN_IS_SPARSE},
+		{"rate", "RATE", COLUMN_RATE, 0},
+		{"sides", "SIDES", COLUMN_LIST, 0},
+	};
+	static const enum output_format formats[] = {OUTPUT_TABLE, OUTPUT_TSV,
+						     OUTPUT_JSON};
+	static const char *const expected[] = {
+		"TASK  RATE  SIDES\n"
+		"a      0.2  x: t, y: t\n"
+		"NODE  APPLIED      LOG     UP  TIME                 TEXT\n"
+		"n1          5  3.1 GiB  6h12m  2026-11-20 08:19:02  a\n",
+		"n1\t5\t3328599654\t22320.000000\t"
+		"2026-11-20T08:19:02.120033Z\ta\n",
+		"{\n"
+		"  \"command\": \"x\",\n"
+		"  \"ok\": true,\n"
+		"  \"summary\": {\n"
+		"    \"tasks\": [\n"
+		"      {\n"
+		"        \"task\": \"a\",\n"
+		"        \"paused\": false,\n"
+		"        \"rate\": 0.25,\n"
+		"        \"sides\": [\n"
+		"          \"x: t\",\n"
+		"          \"y: t\"\n"
+		"        ]\n"
+		"      }\n"
+		"    ]\n"
+		"  },\n"
+		"  \"result\": []",
+	};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct scene s;
+		begin(&s, formats[i]);
+		s.output.is_header_done = true; /* begin wrote one */
+		rewind(s.output.file);
+		output_begin(&s.output, columns, N_COLUMNS);
+		output_aside_begin(&s.output, "tasks", few, 4);
+		struct cell cells[] = {cell_text("a"), cell_bool(false),
+				       cell_rate(0.25),
+				       cell_text("x: t\ny: t")};
+		output_row(&s.output, cells);
+		output_aside_end(&s.output);
+		if (formats[i] != OUTPUT_JSON)
+			row(&s, "n1", 5, "a");
+		output_end(&s.output, "x", NULL);
+		fclose(s.output.file);
+		assert_memory_equal(s.text, expected[i], strlen(expected[i]));
+		output_clear(&s.output);
+		free(s.text);
+	}
 }
 
 static void test_the_last_column_is_cut_on_a_terminal(void **state)
@@ -331,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_json_is_one_envelope),
 		cmocka_unit_test(test_an_error_is_part_of_the_envelope),
 		cmocka_unit_test(test_a_stream_has_one_header),
+		cmocka_unit_test(test_a_list_aside_is_a_table_and_an_array),
 		cmocka_unit_test(test_the_last_column_is_cut_on_a_terminal),
 		cmocka_unit_test(test_states_have_a_colour_when_wanted),
 		cmocka_unit_test(test_durations_are_short),

@@ -134,6 +134,12 @@ static void test_each_trouble_with_work_has_its_sentence(void **state)
 		       "problem  table items of stock is paused: a column is "
 		       "gone\n"
 		       "next     synodctl sync resume stock --table items\n");
+	/* That a capture stands because of it is not another trouble. */
+	work_text(&w.tasks[0].state, "blocked");
+	assert_problem(&w, "health   WARN   1 problem\n", "is paused");
+	work_text(&w.tasks[3].state, "blocked");
+	assert_problem(&w, "health   CRIT   2 problems\n",
+		       "problem  stock/paris/apply stands still");
 }
 
 static void test_what_is_no_trouble_is_a_note(void **state)
