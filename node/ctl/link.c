@@ -13,7 +13,7 @@
 #include "base/thread.h"
 #include "proto/codec.h"
 
-enum { IPC_FIRST_MS = 200 };
+enum { IPC_FIRST_MS = 200, REDIAL_US = 500 * 1000 };
 
 /* -- the door -------------------------------------------------------------- */
 
@@ -222,11 +222,17 @@ static void hint_unreachable(const struct link_end *end,
 	snprintf(out->hint, sizeof out->hint, "%s", text);
 }
 
-static int dial(struct link *l, struct link_end *end, int timeout_ms,
-		struct link_answer *out)
+/* Is it known to be dead since a moment ago? */
+static bool is_dead(const struct link_end *end)
 {
-	if (end->connection)
-		return 0;
+	struct clock clock = clock_system();
+	return end->failed_us &&
+	       clock_mono_us(&clock) - end->failed_us < REDIAL_US;
+}
+
+static int dial_anew(struct link *l, struct link_end *end, int timeout_ms,
+		     struct err *e)
+{
 	struct door_client_config cfg = {
 		.url = end->url,
 		.tls = l->tls,
@@ -234,12 +240,28 @@ static int dial(struct link *l, struct link_end *end, int timeout_ms,
 		.n_parallel = 1,
 		.timeout_ms = timeout_ms,
 	};
-	int rc = l->ops->dial(l->ops_ctx, &cfg, &end->connection, &out->e);
+	struct clock clock = clock_system();
+	end->failed_us = 0;
+	int rc = l->ops->dial(l->ops_ctx, &cfg, &end->connection, e);
 	if (rc == 0)
+		return 0;
+	end->failed_us = clock_mono_us(&clock);
+	end->failure = *e;
+	return rc;
+}
+
+static int dial(struct link *l, struct link_end *end, int timeout_ms,
+		struct link_answer *out)
+{
+	if (end->connection)
+		return 0;
+	if (is_dead(end))
+		out->e = end->failure;
+	else if (dial_anew(l, end, timeout_ms, &out->e) == 0)
 		return 0;
 	out->is_local = true;
 	hint_unreachable(end, out);
-	return rc;
+	return out->e.code;
 }
 
 int link_code(int code)

@@ -31,6 +31,10 @@ struct link_end {
 	char url[LIMIT_ADDRESS_BYTES + 1];
 	char server_name[LIMIT_ADDRESS_BYTES + 1]; /* may be empty */
 	void *connection;                          /* NULL: not dialed */
+	/* The last dial failed, then and so: a second question of the same
+	 * command does not wait for a dead host again. 0: it did not. */
+	int64_t failed_us;
+	struct err failure;
 };
 
 struct link {

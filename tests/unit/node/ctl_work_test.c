@@ -201,6 +201,20 @@ static void test_a_node_that_knows_no_work_is_no_trouble(void **state)
 	end(&f, &w);
 }
 
+static void test_a_dead_host_is_waited_for_once(void **state)
+{
+	struct work w;
+	struct fake f;
+
+	/* status asks twice: what the nodes are, and what runs. */
+	start(&f, &w);
+	f.down = "n3";
+	assert_int_equal(fake_run(&f, ALL "status"), EXIT_DONE);
+	assert_int_equal(f.n_dials, 3);
+	assert_int_equal(f.n_calls, 4);
+	end(&f, &w);
+}
+
 /* -- sync ------------------------------------------------------------------ */
 
 static void test_show_gives_a_line_a_task(void **state)
@@ -462,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_trouble_is_a_note),
 		cmocka_unit_test(test_json_carries_the_whole_screen),
 		cmocka_unit_test(test_a_node_that_knows_no_work_is_no_trouble),
+		cmocka_unit_test(test_a_dead_host_is_waited_for_once),
 		cmocka_unit_test(test_show_gives_a_line_a_task),
 		cmocka_unit_test(test_show_has_tables_for_people),
 		cmocka_unit_test(test_figures_come_from_who_has_them),
