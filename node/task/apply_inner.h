@@ -40,7 +40,8 @@ struct letter {
 	char text[CONNECTOR_TEXT_MAX];
 	struct value_buf existing;
 	uint64_t ticket, index;
-	int64_t due_us; /* SENT: then its fate counts as unknown */
+	unsigned n_sent; /* how often */
+	int64_t due_us;  /* SENT: then its fate counts as lost */
 };
 struct letters {
 	struct letter *list;
@@ -51,6 +52,7 @@ struct letters {
 enum {
 	APPLY_LETTERS_SENT = 64, /* at once */
 	APPLY_LETTERS_IGNORED = 5,
+	APPLY_LETTER_MS = 1000,    /* for its fate; twice as long each time */
 	APPLY_LOOK_ENTRIES = 4096, /* a step */
 	APPLY_WAIT_US = 10 * 1000,
 };

@@ -154,6 +154,17 @@ static struct blob *seal_difference(const struct apply *a,
 	return command_seal(&command);
 }
 
+/* A fate may be lost. The ledger takes a letter once, so asking again early
+ * costs a few bytes of the log; the group waits meanwhile. */
+static int64_t patience_us(unsigned n_sent)
+{
+	int64_t ms = APPLY_LETTER_MS;
+
+	for (; n_sent > 0 && ms < LIMIT_PROPOSAL_MS; n_sent--)
+		ms *= 2;
+	return (ms < LIMIT_PROPOSAL_MS ? ms : LIMIT_PROPOSAL_MS) * 1000;
+}
+
 static bool send(struct apply *a, struct letter *l)
 {
 	struct blob *b = l->kind == LETTER_DIFFERS ? seal_difference(a, l)
@@ -165,8 +176,7 @@ static bool send(struct apply *a, struct letter *l)
 		return false;
 	l->state = LETTER_SENT;
 	l->ticket = a->last_ticket;
-	l->due_us = a->ports->now_us(a->ports->ctx) +
-		    (int64_t)LIMIT_PROPOSAL_MS * 1000;
+	l->due_us = a->ports->now_us(a->ports->ctx) + patience_us(l->n_sent++);
 	return true;
 }
 
