@@ -250,8 +250,9 @@ int pg_capture_poll(struct capture_handle *h, size_t bytes_max, int wait_ms,
 	/* It may have been left in the middle of an answer. */
 	if (n < 0)
 		pg_session_close(&h->side);
-	/* Nothing was lost if it was only interrupted between transactions. */
-	if (n == ERR_CLOSED && !h->txn.is_open)
+	/* Nothing is lost if it was only interrupted between transactions; what
+	 * is in the writer already goes with the error, and must come again. */
+	if (n == ERR_CLOSED && !h->txn.is_open && w->buf.len == 0)
 		return n;
 	if (n < 0) {
 		h->is_streaming = false;

@@ -272,6 +272,48 @@ static void test_load_waits_for_open_transactions(void **state)
 	postgres_rig_close(&rig);
 }
 
+/* Told to stop blocking when a change was read already: the caller has nothing
+ * of it, so it comes again. */
+static void test_load_interrupted_loses_no_change(void **state)
+{
+	const char *is_sent = "select bool_and(sent_lsn >= "
+			      "pg_current_wal_flush_lsn()) from "
+			      "pg_stat_replication, "
+			      "pg_sleep(0.06)"; /* a chunk is due again, too */
+	char text[PG_SERVER_TEXT_MAX] = "";
+	struct err e;
+	char info[256];
+
+	postgres_rig_open(&rig, "halt");
+	postgres_rig_run(&rig, "create table t(id int primary key); create "
+			       "table u(id int primary key)");
+	snprintf(info, sizeof info, "host=%s port=%s dbname=%s user=%s",
+		 pg_server_dir(rig.server), rig.port, rig.database, rig.user);
+	postgres_rig_plan(&rig, 1, "u", false);
+	postgres_rig_start(&rig, 10);
+	assert_true(postgres_rig_poll(&rig, 1000, 100, NULL) >= 0);
+	PGconn *c = PQconnectdb(info); /* so that the load has to wait */
+	PQclear(PQexec(c, "begin"));
+	PQclear(PQexec(c, "insert into t values (1)"));
+	postgres_rig_plan(&rig, 2, "t", true);
+	postgres_rig_start(&rig, 11);
+	assert_int_equal(postgres_rig_poll(&rig, 1000, 20, NULL), 0);
+	postgres_rig_run(&rig, "insert into u values (5)");
+	for (int i = 0; i < 100 && text[0] != 't'; i++)
+		assert_int_equal(pg_server_text(rig.server, rig.database,
+						is_sent, text, &e),
+				 0);
+	assert_string_equal(text, "t");
+
+	connector_postgres.capture_interrupt(rig.capture);
+	assert_int_equal(postgres_rig_poll(&rig, 1000, 20, &e), ERR_CLOSED);
+	if (postgres_rig_poll(&rig, 1000, 200, &e) < 0)
+		postgres_rig_start(&rig, 12);
+	postgres_rig_expect(&rig, "local put 1 5\n");
+	PQfinish(c);
+	postgres_rig_close(&rig);
+}
+
 static void test_load_obeys_where(void **state)
 {
 	static Synod__Definition__Comparison where;
@@ -380,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_load_resumes_at_the_chunk),
 		cmocka_unit_test(test_load_obeys_where),
 		cmocka_unit_test(test_load_waits_for_open_transactions),
+		cmocka_unit_test(test_load_interrupted_loses_no_change),
 		cmocka_unit_test(
 			test_load_leaves_out_what_the_stream_knows_better),
 		cmocka_unit_test(test_load_is_exact_while_others_write),
