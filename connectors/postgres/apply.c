@@ -436,12 +436,17 @@ int pg_apply_write(struct apply_handle *h, const struct apply_group *g,
 	*rejects = (struct apply_rejects){0};
 	if (!pg_session_is_open(&h->session))
 		return err_set(e, ERR_NETWORK, "the connection is broken");
+	int error = pg_apply_limit_statements(h, e);
+	if (error) {
+		pg_session_close(&h->session);
+		return error;
+	}
 	arena_clear(&h->arena);
 	w.n_of_row = arena_alloc(&h->arena, (g->n + 1) * sizeof *w.n_of_row);
 	w.is_there = arena_alloc(&h->arena, (g->n + 1) * sizeof *w.is_there);
 	memset(w.n_of_row, 0, (g->n + 1) * sizeof *w.n_of_row);
 	memset(w.is_there, 0, (g->n + 1) * sizeof *w.is_there);
-	int error = write_group(&w, rejects, e);
+	error = write_group(&w, rejects, e);
 	/* Whatever is half done there ends with the connection. */
 	if (error == ERR_NETWORK || error == ERR_TIMEOUT ||
 	    error == ERR_CLOSED ||

@@ -77,6 +77,9 @@ int pg_apply_send(const struct apply_sending *s, unsigned *n_sent,
 int pg_apply_run(const struct apply_sending *s, PGresult **out, struct err *e);
 /* Forget what is prepared: some of it may not be there. */
 void pg_apply_forget_statements(struct apply_handle *h);
+/* Between groups: when there are too many, the server drops them, too. A PATCH
+ * has one for each set of columns that it tells. */
+int pg_apply_limit_statements(struct apply_handle *h, struct err *e);
 /* The checkpoint, as a statement that fails unless it moves. */
 int pg_apply_send_checkpoint(struct apply_handle *h,
 			     const struct apply_group *g, struct err *e);

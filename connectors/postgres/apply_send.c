@@ -9,6 +9,7 @@
 #include "connectors/text.h"
 #include "proto/limits.h"
 
+/* Beyond it all are forgotten, before the next group. */
 enum { APPLY_STATEMENTS_MAX = 500 };
 
 int pg_apply_target_of(struct apply_handle *h, const struct apply_row *row,
@@ -181,6 +182,14 @@ void pg_apply_forget_statements(struct apply_handle *h)
 		map_free(h->statements);
 	h->statements = map_new();
 	h->n_statements++; /* names are not used again */
+}
+
+int pg_apply_limit_statements(struct apply_handle *h, struct err *e)
+{
+	if (map_count(h->statements) < APPLY_STATEMENTS_MAX)
+		return 0;
+	pg_apply_forget_statements(h);
+	return pg_session_run(&h->session, "deallocate all", e);
 }
 
 static void statement_name(char *buf, size_t cap, uint32_t id)

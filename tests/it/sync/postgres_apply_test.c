@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "connectors/postgres/apply.h"
 
 enum { TASK = 65 };
 
@@ -247,6 +248,45 @@ static void test_apply_refuses_a_text_with_a_nul(void **state)
 	close_simple();
 }
 
+/* Each set of columns is a statement of its own; the server must not keep them
+ * all. */
+static void test_apply_keeps_few_statements(void **state)
+{
+	enum { COLUMNS = 10, SETS = 1 << COLUMNS, EACH = 64 };
+	struct value values[1 + COLUMNS] = {
+		{.state = VALUE_SET, .type = VALUE_INT64, .i64 = 1}};
+	struct change_row row = {.op = CHANGE_PATCH,
+				 .table_id = 1,
+				 .values = values,
+				 .n_values = 1 + COLUMNS};
+	struct apply_rejects rejects;
+	struct change_writer w;
+
+	open_simple("many", ", b text, c text, d text, e text, f text, g text, "
+			    "h text, i text, j text");
+	postgres_rig_run(&target, "insert into t values (1)");
+	one.len = 0;
+	change_key(&one, values, 1);
+	row.key = (struct bytes){one.data, one.len};
+	for (unsigned set = 1; set < SETS;) {
+		begin_rows(&w);
+		for (unsigned i = 0; i < EACH && set < SETS; i++, set++) {
+			for (unsigned j = 0; j < COLUMNS; j++)
+				values[1 + j] = (struct value){
+					.state = set >> j & 1 ? VALUE_SET
+							      : VALUE_UNCHANGED,
+					.type = VALUE_TEXT,
+					.bytes = {(const uint8_t *)"x", 1}};
+			change_add(&w, &row);
+		}
+		must(write_rows(apply, &w, true, &rejects));
+		assert_true(map_count(apply->statements) < 600);
+	}
+	assert_string_equal(
+		postgres_rig_text(&target, "select a || e || j from t"), "xxx");
+	close_simple();
+}
+
 static void test_apply_fences_an_older_epoch(void **state)
 {
 	struct apply_handle *newer;
@@ -420,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_apply_names_all_rows_that_are_refused),
 		cmocka_unit_test(test_apply_names_rows_of_deferred_constraints),
 		cmocka_unit_test(test_apply_refuses_a_text_with_a_nul),
+		cmocka_unit_test(test_apply_keeps_few_statements),
 		cmocka_unit_test(test_apply_fences_an_older_epoch),
 		cmocka_unit_test(test_apply_ends_an_owner_that_stands_still),
 		cmocka_unit_test(test_apply_says_when_the_table_changed),
