@@ -6,6 +6,7 @@
 #include "connectors/postgres/checkpoint.h"
 #include "connectors/postgres/publication.h"
 #include "connectors/postgres/slot.h"
+#include "connectors/postgres/sql.h"
 
 /* -- tables ----------------------------------------------------------------
  */
@@ -20,6 +21,19 @@ static int check_identity(const struct schema_table *t, struct err *e)
 		       "give it a primary key, or run: ALTER TABLE %s REPLICA "
 		       "IDENTITY FULL",
 		       t->path, t->path);
+}
+
+static int cannot_read(const struct capture_handle *h,
+		       const struct schema_table *t, struct err *e)
+{
+	struct sql user;
+
+	pg_sql_init(&user);
+	pg_sql_name(&user, h->options.user);
+	int error = err_set(e, ERR_PERMISSION, "run: GRANT SELECT ON %s TO %s",
+			    t->path, user.text);
+	pg_sql_free(&user);
+	return error;
 }
 
 static int read_schemas(struct capture_handle *h, struct err *e)
@@ -41,9 +55,7 @@ static int read_schemas(struct capture_handle *h, struct err *e)
 		if (!error)
 			error = check_identity(&h->schemas[i], e);
 		if (!error && !h->schemas[i].can_select && t->wants_load)
-			error = err_set(e, ERR_PERMISSION,
-					"run: GRANT SELECT ON %s TO %s",
-					h->schemas[i].path, h->options.user);
+			error = cannot_read(h, &h->schemas[i], e);
 		if (error)
 			return error;
 	}

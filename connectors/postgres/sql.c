@@ -76,17 +76,6 @@ void pg_sql_table(struct sql *s, const char *schema, const char *name)
 	pg_sql_name(s, name);
 }
 
-void pg_sql_literal(struct sql *s, const char *text)
-{
-	pg_sql_add(s, "E'");
-	for (; *text; text++) {
-		if (*text == '\'' || *text == '\\')
-			put(s, *text);
-		put(s, *text);
-	}
-	put(s, '\'');
-}
-
 void pg_sql_comma(struct sql *s, size_t i)
 {
 	if (i)

@@ -23,8 +23,6 @@ __attribute__((format(printf, 2, 3))) void pg_sql_add(struct sql *s,
 void pg_sql_name(struct sql *s, const char *name);
 /* "schema"."name"; schema may be NULL. */
 void pg_sql_table(struct sql *s, const char *schema, const char *name);
-/* A text as E'...' literal, whatever standard_conforming_strings says. */
-void pg_sql_literal(struct sql *s, const char *text);
 /* ", " between the members of a list; i is the place of the next one. */
 void pg_sql_comma(struct sql *s, size_t i);
 

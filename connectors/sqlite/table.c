@@ -29,14 +29,6 @@ enum affinity sqlite_affinity_of(const char *declared, bool is_strict)
 	return AFFINITY_NUMERIC;
 }
 
-const char *sqlite_affinity_name(enum affinity a)
-{
-	static const char *const names[] = {"none", "text", "numeric",
-					    "integer", "real"};
-
-	return names[a];
-}
-
 const struct table_column *sqlite_table_column(const struct table *t,
 					       const char *name)
 {

@@ -50,7 +50,6 @@ struct table {
 
 /* By the rules of "Datatypes In SQLite", 3.1; declared may be NULL. */
 enum affinity sqlite_affinity_of(const char *declared, bool is_strict);
-const char *sqlite_affinity_name(enum affinity a);
 
 /* ERR_NOTFOUND: there is no such table (a view is none). */
 int sqlite_table_read(struct db *db, const char *name, struct arena *arena,
