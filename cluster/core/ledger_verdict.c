@@ -273,6 +273,15 @@ bool verdict_initial(struct ledger_turn *t, struct row *r,
 	return v.is_a_winner;
 }
 
+/* Who has the head and yet reads another row: it was written over while nobody
+ * watched the table (a gap, or before its capture began). */
+static bool is_unwatched_change(const struct row *r,
+				const struct ledger_claim *c)
+{
+	return (r->has & bit_of(c->maker)) && image_is_whole(r->image) &&
+	       !image_is_same(r->image, c->image);
+}
+
 /* A row that was there before, against whatever is in flight. */
 static void claim_read(struct ledger_turn *t, struct row *r,
 		       const struct ledger_claim *c)
@@ -280,8 +289,11 @@ static void claim_read(struct ledger_turn *t, struct row *r,
 	uint64_t bit = bit_of(c->maker);
 	struct ledger_claim winner = *c;
 
-	if (!r->is_read || r->maker == c->maker || (r->has & bit) ||
-	    (r->judged & bit)) {
+	if (is_unwatched_change(r, c)) {
+		winner.is_read = winner.is_own = false;
+		verdict_crown(t, r, &winner, audience(t, r, c));
+	} else if (!r->is_read || r->maker == c->maker || (r->has & bit) ||
+		   (r->judged & bit)) {
 		drop_read(t, r, c);
 	} else if (image_is_same(r->image, c->image)) {
 		r->judged |= bit;

@@ -421,6 +421,22 @@ static void test_ledger_read_gives_way_to_a_change(void **state)
 	assert_int_equal(figures(r).n_reads_dropped, 1);
 }
 
+static void test_ledger_read_of_who_has_the_head_is_a_change(void **state)
+{
+	struct rig *r = *state;
+	struct rig_row same = row(7), other = row(9);
+	struct change got;
+
+	put(r, WEST, 7, 100);
+	assert_true(rig_write(r, WEST, CHANGE_READ, &same, 0));
+	assert_int_equal(sent(r, r->index, EAST), -1);
+	assert_true(rig_write(r, WEST, CHANGE_READ, &other, 0));
+	assert_int_equal(sent(r, r->index, EAST), 9);
+	assert_int_equal(rig_delivered(r, r->index, EAST, 1, &got), 1);
+	assert_int_equal(got.op, CHANGE_PUT); /* it writes over */
+	assert_int_equal(figures(r).n_conflicts, 0);
+}
+
 static void test_ledger_different_initial_rows_are_journaled(void **state)
 {
 	struct rig *r = *state;
@@ -532,6 +548,7 @@ int main(void)
 		LEDGER_TEST(
 			test_ledger_one_way_chain_replays_from_its_last_row),
 		LEDGER_TEST(test_ledger_read_gives_way_to_a_change),
+		LEDGER_TEST(test_ledger_read_of_who_has_the_head_is_a_change),
 		LEDGER_TEST(test_ledger_different_initial_rows_are_journaled),
 		LEDGER_TEST(test_ledger_truncate_meets_a_row_in_flight),
 		LEDGER_TEST(test_ledger_forgets_outcomes),
