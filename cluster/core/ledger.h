@@ -36,7 +36,7 @@
  * DeadLetter commands), and as long as it is parked the target counts as not
  * having seen what is in the chain.
  *
- * Keys: see docs/CHANGES.md. "l" rows, "y" which rows wait for whom, "v" seen
+ * Keys: see docs/STATE.md. "l" rows, "y" which rows wait for whom, "v" seen
  * and positions, "j" journal, "q" dead letters, "k" parked keys, "g"
  * differences that wait, "x" outcomes, "i" the ledger's figures.
  *
