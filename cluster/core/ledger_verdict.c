@@ -247,11 +247,17 @@ static void fight(struct ledger_turn *t, struct row *r,
 }
 
 /* -- rows of an initial load ----------------------------------------------- */
+/* A real change wins over it. What is under way to its maker may be there
+ * already and be written over, and the echo lost in a gap: another row there
+ * gets the head once more. */
 static void drop_read(struct ledger_turn *t, struct row *r,
 		      const struct ledger_claim *c)
 {
 	uint64_t mask = lacking(t, r, c->maker);
 
+	if (!r->is_read && is_target(t, c->maker) &&
+	    !image_is_same(r->image, c->image))
+		mask |= bit_of(c->maker);
 	t->l->figures.n_reads_dropped++;
 	if (mask)
 		verdict_resend(t, r, mask);
