@@ -336,13 +336,16 @@ static int64_t poll(struct capture *c, int wait_ms)
 	return 0;
 }
 
-/* A table that had to wait may be loaded now: the source is told. */
+/* A table was paused or resumed, or one that had to wait may be loaded now: the
+ * source is told. */
 static bool wants_reopen(struct capture *c)
 {
-	if (!c->tables.is_load_put_off || capture_now(c) < c->look_us)
+	if (capture_now(c) < c->look_us)
 		return false;
 	c->look_us = capture_now(c) + CAPTURE_LOOK_US;
-	return task_tables_may_load_more(&c->tables, c->spec, c->ports);
+	return task_tables_is_stale(&c->tables, c->spec, c->ports) ||
+	       (c->tables.is_load_put_off &&
+		task_tables_may_load_more(&c->tables, c->spec, c->ports));
 }
 
 static int64_t run(struct capture *c, int wait_ms)

@@ -28,7 +28,8 @@ static void propose(struct capture *c, const struct capture_pause *p)
 	blob_unref(sealed);
 }
 
-/* Also takes it out of what is captured until the state has it. */
+/* Also takes it out of what is captured until the state has it; from then on
+ * the state says what is. */
 static void add(struct capture *c, uint32_t table_id, const struct err *e)
 {
 	const struct catalog_table *t =
@@ -71,8 +72,10 @@ bool capture_pause_step(struct capture *c)
 	for (size_t i = 0; i < c->n_pauses; i++) {
 		struct capture_pause p = c->pauses[i];
 
-		if (is_paused(c, &p))
+		if (is_paused(c, &p)) {
+			task_tables_let_in(&c->tables, p.table_id);
 			continue;
+		}
 		if (p.due_us <= now_us) {
 			propose(c, &p);
 			p.due_us = now_us + (int64_t)LIMIT_PROPOSAL_MS * 1000;

@@ -149,8 +149,13 @@ void task_tables_free(struct task_tables *t);
 bool task_tables_may_load_more(const struct task_tables *t,
 			       const struct task_spec *spec,
 			       const struct task_ports *ports);
-/* Without this one from now on. */
+/* Would they be others if they were read now? */
+bool task_tables_is_stale(const struct task_tables *t,
+			  const struct task_spec *spec,
+			  const struct task_ports *ports);
+/* Without this one from now on; until it is let in again. */
 void task_tables_leave_out(struct task_tables *t, uint32_t table_id);
+void task_tables_let_in(struct task_tables *t, uint32_t table_id);
 /* The table that a text (of ERR_SCHEMA) names, as the system calls it; NULL
  * when it names none. The longest name wins. */
 const struct connector_table *task_tables_named(const struct task_tables *t,

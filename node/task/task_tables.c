@@ -86,6 +86,23 @@ void task_tables_read(struct task_tables *t, const struct task_spec *spec,
 			add(t, spec, ports, table);
 }
 
+bool task_tables_is_stale(const struct task_tables *t,
+			  const struct task_spec *spec,
+			  const struct task_ports *ports)
+{
+	const struct catalog_table *table;
+	size_t n = 0;
+
+	for (size_t i = 0; (table = catalog_at(spec->catalog, i)); i++) {
+		if (!is_wanted(t, spec, ports, table))
+			continue;
+		if (!task_tables_find(t, table->table->id))
+			return true;
+		n++;
+	}
+	return n != t->n;
+}
+
 bool task_tables_may_load_more(const struct task_tables *t,
 			       const struct task_spec *spec,
 			       const struct task_ports *ports)
@@ -118,6 +135,16 @@ void task_tables_leave_out(struct task_tables *t, uint32_t table_id)
 	t->left_out = mem_grow(t->left_out,
 			       (t->n_left_out + 1) * sizeof *t->left_out);
 	t->left_out[t->n_left_out++] = table_id;
+}
+
+void task_tables_let_in(struct task_tables *t, uint32_t table_id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_left_out; i++)
+		if (t->left_out[i] != table_id)
+			t->left_out[n++] = t->left_out[i];
+	t->n_left_out = n;
 }
 
 const struct connector_table *task_tables_named(const struct task_tables *t,

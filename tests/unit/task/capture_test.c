@@ -275,6 +275,31 @@ static void test_capture_a_changed_table_is_paused_alone(void **state)
 	assert_int_equal(capture_state(r->capture), TASK_RUNNING);
 }
 
+/* Whether or not the node begins it anew. */
+static void test_capture_takes_a_resumed_table_in_again(void **state)
+{
+	struct rig *r = *state;
+
+	step(r);
+	r->poll_code = ERR_SCHEMA;
+	for (int i = 0; i < 3; i++)
+		step(r);
+	assert_int_equal(r->n_tables, 0);
+	r->is_paused = true;
+	step(r);
+	r->now_us += 2 * 1000 * 1000;
+	for (int i = 0; i < 3; i++)
+		step(r);
+	assert_int_equal(r->n_opened, 2);
+	r->is_paused = false; /* a person resumes it */
+	r->now_us += 2 * 1000 * 1000;
+	for (int i = 0; i < 3; i++)
+		step(r);
+	assert_int_equal(r->n_opened, 3);
+	assert_int_equal(r->n_tables, 1);
+	assert_int_equal(capture_state(r->capture), TASK_RUNNING);
+}
+
 static void test_capture_a_gap_gives_the_position_up(void **state)
 {
 	struct rig *r = *state;
@@ -313,6 +338,7 @@ int main(void)
 		TEST(test_capture_confirms_only_what_the_ledger_took),
 		TEST(test_capture_begins_anew_when_a_batch_is_refused),
 		TEST(test_capture_a_changed_table_is_paused_alone),
+		TEST(test_capture_takes_a_resumed_table_in_again),
 		TEST(test_capture_a_gap_gives_the_position_up),
 	};
 
