@@ -45,7 +45,8 @@ struct capture_handle {
 	struct link link;
 	const struct connector_table *tables;
 	size_t n_tables;
-	uint64_t seq, offset, n_loaded;
+	uint64_t seq, offset;
+	uint64_t loaded; /* mask of table ids */
 	bool is_new;
 };
 enum { POSITION_BYTES = 24 };
@@ -70,6 +71,15 @@ static int sim_capture_open(const struct capture_setup *s,
 	return 0;
 }
 
+static uint64_t table_mask(const struct capture_handle *h)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < h->n_tables; i++)
+		mask |= (uint64_t)1 << h->tables[i].table->id;
+	return mask;
+}
+
 static int sim_capture_start(struct capture_handle *h, struct bytes position,
 			     struct err *e)
 {
@@ -79,13 +89,18 @@ static int sim_capture_start(struct capture_handle *h, struct bytes position,
 		return rc;
 	h->is_new = position.len == 0;
 	h->seq = h->link.d->n;
-	h->offset = h->n_loaded = 0;
+	h->offset = h->loaded = 0;
 	if (position.len == 0)
 		return 0;
 	CHECK(position.len == POSITION_BYTES);
 	h->seq = get_u64(position.data);
+	if (h->seq < h->link.d->lost) {
+		h->link.w->counts.gaps++;
+		return err_set(e, ERR_GAP, "the stream begins behind it");
+	}
 	h->offset = get_u64(position.data + 8);
-	h->n_loaded = get_u64(position.data + 16);
+	/* A table that was left out is loaded again. */
+	h->loaded = get_u64(position.data + 16) & table_mask(h);
 	return 0;
 }
 
@@ -93,7 +108,7 @@ static void add_op(struct change_writer *w, const struct op *op,
 		   enum change_op as)
 {
 	struct value v[2];
-	uint32_t n = as == CHANGE_DELETE ? 0 : 2;
+	uint32_t n = as == CHANGE_DELETE || as == CHANGE_TRUNCATE ? 0 : 2;
 	struct value_reader r = value_reader(op->values);
 
 	for (uint32_t i = 0; i < n; i++)
@@ -149,7 +164,11 @@ static bool read_commit(struct capture_handle *h, struct change_writer *w)
 /* One table at once, at the end of the stream: nothing is in between. */
 static void read_table(struct capture_handle *h, struct change_writer *w)
 {
-	const struct connector_table *t = &h->tables[h->n_loaded++];
+	const struct connector_table *t = h->tables;
+
+	while (h->loaded >> t->table->id & 1)
+		t++;
+	h->loaded |= (uint64_t)1 << t->table->id;
 	struct map *rows = h->link.d->tables[t->table->id];
 	struct bytes key = {0}, values;
 	bool after = false;
@@ -169,13 +188,27 @@ static void read_table(struct capture_handle *h, struct change_writer *w)
 	change_end(w);
 }
 
+/* Somebody altered a table; the bank must stay whole. */
+static int change_table(struct capture_handle *h, struct err *e)
+{
+	struct world *w = h->link.w;
+	const struct connector_table *t =
+		&h->tables[rng_below(&w->rng, h->n_tables)];
+
+	if (t->table->id == TABLE_BANK)
+		return 0;
+	w->counts.table_pauses++;
+	return err_set(e, ERR_SCHEMA, "table %s is another one",
+		       t->side->table);
+}
+
 static int sim_capture_poll(struct capture_handle *h, size_t bytes_max,
 			    int wait_ms, struct change_writer *w,
 			    struct value_buf *position, struct err *e)
 {
 	struct world *sim = h->link.w;
 	uint8_t raw[POSITION_BYTES];
-	uint64_t seq = h->seq, n_loaded = h->n_loaded;
+	uint64_t seq = h->seq, loaded = h->loaded;
 	int rc = link_check(&h->link, e);
 
 	if (rc)
@@ -184,18 +217,21 @@ static int sim_capture_poll(struct capture_handle *h, size_t bytes_max,
 		sim->counts.fenced++;
 		return err_set(e, ERR_FENCED, "the slot has a newer owner");
 	}
+	if (sim->is_lossy && !sim->is_calm && h->n_tables &&
+	    world_chance(sim, 0.0005))
+		return change_table(h, e);
 	uint64_t most = 1 + rng_below(&sim->rng, 4);
 	bool is_cut = false;
 	while (h->seq < h->link.d->n && most-- && !is_cut)
 		is_cut = read_commit(h, w);
-	if (h->seq == h->link.d->n && !is_cut && h->n_loaded < h->n_tables)
+	if (h->seq == h->link.d->n && !is_cut && h->loaded != table_mask(h))
 		read_table(h, w);
-	if (seq == h->seq && !is_cut && n_loaded == h->n_loaded && !h->is_new)
+	if (seq == h->seq && !is_cut && loaded == h->loaded && !h->is_new)
 		return 0;
 	h->is_new = false;
 	put_u64(raw, h->seq);
 	put_u64(raw + 8, h->offset);
-	put_u64(raw + 16, h->n_loaded);
+	put_u64(raw + 16, h->loaded);
 	value_buf_put(position, raw, sizeof raw);
 	return 0;
 }
@@ -284,8 +320,11 @@ static bool row_there(const struct database *d, const struct commit *c,
 	for (size_t i = c->n; i > 0; i--) {
 		const struct op *op = &c->ops[i - 1];
 
-		if (op->table_id != row->change.table_id ||
-		    bytes_compare(op->key, row->change.key) != 0)
+		if (op->table_id != row->change.table_id)
+			continue;
+		if (op->op == CHANGE_TRUNCATE)
+			return false;
+		if (bytes_compare(op->key, row->change.key) != 0)
 			continue;
 		*values = op->values;
 		return op->op != CHANGE_DELETE;
@@ -359,8 +398,8 @@ static void write_row(struct link *l, const struct apply_group *g, size_t i,
 	if (row->change.op == CHANGE_DELETE && !is_there)
 		return;
 	c->ops[c->n++] = (struct op){
-		.op = row->change.op == CHANGE_DELETE ? CHANGE_DELETE
-						      : CHANGE_PUT,
+		.op = row->change.op == CHANGE_READ ? CHANGE_PUT
+						    : row->change.op,
 		.table_id = row->change.table_id,
 		.key = {arena_copy(&l->w->arena, row->change.key.data,
 				   row->change.key.len),

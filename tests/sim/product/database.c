@@ -91,13 +91,21 @@ struct op *database_ops(struct world *w, size_t n)
 	return arena_alloc(&w->arena, (n + 1) * sizeof(struct op));
 }
 
+static void empty(struct database *d, uint32_t table_id)
+{
+	map_free(d->tables[table_id]);
+	d->tables[table_id] = map_new();
+}
+
 void database_commit(struct world *w, struct database *d,
 		     const struct commit *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		const struct op *op = &c->ops[i];
 
-		if (op->op == CHANGE_DELETE)
+		if (op->op == CHANGE_TRUNCATE)
+			empty(d, op->table_id);
+		else if (op->op == CHANGE_DELETE)
 			map_delete(d->tables[op->table_id], op->key);
 		else
 			map_put(d->tables[op->table_id], op->key, op->values);
@@ -143,7 +151,8 @@ static void write_one(struct world *w, struct database *d, struct commit *c)
 		    bytes_compare(c->ops[i].key, database_key(w, key)) == 0)
 			return; /* one change of a row in a transaction */
 	bool is_there = database_get(d, table, database_key(w, key), &now);
-	if (table == TABLE_CHURN && is_there && world_chance(w, 0.4)) {
+	if (table == TABLE_CHURN && is_there && !w->is_lossy &&
+	    world_chance(w, 0.4)) {
 		c->ops[c->n++] = (struct op){.op = CHANGE_DELETE,
 					     .table_id = table,
 					     .key = database_key(w, key)};
@@ -185,7 +194,11 @@ void database_users(struct world *w)
 		if (d->down_until_us > w->now_us || !world_chance(w, 0.03))
 			continue;
 		c.ops = database_ops(w, 4);
-		if (id == 1 && world_chance(w, 0.4)) {
+		if (!w->is_lossy && world_chance(w, 0.01)) {
+			c.ops[c.n++] = (struct op){.op = CHANGE_TRUNCATE,
+						   .table_id = TABLE_CHURN};
+			w->counts.truncates++;
+		} else if (id == 1 && world_chance(w, 0.4)) {
 			transfer(w, d, &c);
 		} else {
 			size_t n = 1 + rng_below(&w->rng, 3);

@@ -19,6 +19,8 @@ void judge_bank(struct world *w, const struct database *d)
 		sum += image.amount;
 		n++;
 	}
+	if (w->is_lossy)
+		return; /* half a transaction may be lost in a gap */
 	/* Before the load some of its rows may have come alone. */
 	if (n == BANK_ACCOUNTS && sum != BANK_ACCOUNTS * BANK_EACH)
 		world_bad(w, "the bank of %u holds %lld in %lld accounts",
@@ -302,8 +304,26 @@ static void judge_pair(struct oracle *o, uint64_t index, uint64_t head,
 	else if (is_there && a.uid != head)
 		world_bad(o->w, "entry %llu: another version in the journal",
 			  (unsigned long long)index);
-	if (is_there && got.is_a_winner)
+	/* What a person decided later is not what counted here. */
+	if (is_there && (got.resolved_us || got.is_a_winner))
 		o->heads[k] = a.uid;
+}
+
+/* An old version is the head again: those who are behind it may count as not
+ * having it though they have its twin. */
+static void judge_resolve(struct oracle *o, const Synod__Command__Command *t)
+{
+	struct ledger_conflict c;
+	struct image image;
+
+	if (t->body_case != SYNOD__COMMAND__COMMAND__BODY_RESOLVE ||
+	    !ledger_next_conflict(&o->w->members[1].kv, t->resolve->conflict_id,
+				  &c) ||
+	    c.id != t->resolve->conflict_id || c.table_id != TABLE_REGISTER)
+		return;
+	change_image(c.is_a_winner ? c.a.change : c.b.change, &image);
+	o->heads[key_number(c.key)] = image.uid;
+	o->is_doubtful[key_number(c.key)] = true;
 }
 
 static void judge_entry(struct oracle *o, uint64_t index)
@@ -313,6 +333,8 @@ static void judge_entry(struct oracle *o, uint64_t index)
 	struct change_txn txn;
 	struct change c;
 
+	if (e->view.kind == COMMAND_OTHER && !e->is_refused && e->view.tree)
+		judge_resolve(o, e->view.tree);
 	if (e->view.kind != COMMAND_BATCH || e->is_refused)
 		return;
 	change_reader_init(&r, (struct bytes){e->view.batch.changes.data,
@@ -347,6 +369,6 @@ static void judge_journal(struct world *w)
 void judge_end(struct world *w)
 {
 	judge_equal(w);
-	if (!w->is_bad)
+	if (!w->is_bad && !w->is_lossy)
 		judge_journal(w);
 }

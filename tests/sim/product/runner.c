@@ -147,6 +147,21 @@ void runner_stop(struct runner *r)
 	*r = (struct runner){0};
 }
 
+static uint64_t paused_tables(const struct member *m)
+{
+	const struct tasks *tasks = &m->control.tasks;
+	uint64_t mask = 0;
+
+	for (uint32_t id = 1; id <= WORLD_TABLES; id++) {
+		uint32_t sync = id == TABLE_BANK ? SYNC_BANK : SYNC_PAIR;
+
+		if (tasks_is_paused(tasks, sync, id) &&
+		    !tasks_is_paused(tasks, sync, 0))
+			mask |= (uint64_t)1 << id;
+	}
+	return mask;
+}
+
 static void runner_start(struct runner *r, struct member *m,
 			 const struct task *t)
 {
@@ -155,6 +170,7 @@ static void runner_start(struct runner *r, struct member *m,
 		.m = m,
 		.is_used = true,
 		.instance = ++m->w->next_instance,
+		.paused = paused_tables(m),
 		.catalog = catalog_load(&m->kv),
 		.due_us = m->w->now_us,
 	};
@@ -205,7 +221,9 @@ void runner_follow(struct member *m)
 		const struct task *t =
 			r->is_used ? tasks_find(tasks, r->spec.id) : NULL;
 
-		if (r->is_used && (!is_mine(m, t) || t->epoch != r->spec.epoch))
+		if (r->is_used &&
+		    (!is_mine(m, t) || t->epoch != r->spec.epoch ||
+		     (r->capture && r->paused != paused_tables(m))))
 			runner_stop(r);
 	}
 	for (size_t i = 0; i < tasks->n; i++) {

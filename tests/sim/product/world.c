@@ -50,7 +50,21 @@ bool world_chance(struct world *w, double p)
 }
 
 /* -- what is declared ------------------------------------------------------ */
-static void declare_tables(struct declare *a)
+static void declare_policy(struct world *w, struct declare *a,
+			   Synod__Definition__Sync *sync)
+{
+	Synod__Definition__Policy *p = arena_alloc(&a->arena, sizeof *p);
+
+	synod__definition__policy__init(p);
+	p->rule = (Synod__Definition__Policy__Rule)rng_below(&w->rng, 3);
+	if (p->rule == SYNOD__DEFINITION__POLICY__RULE__PREFER)
+		p->prefer_id = 1 + (uint32_t)rng_below(&w->rng, WORLD_DBS);
+	p->delete_vs_update =
+		(Synod__Definition__Policy__DeleteRule)rng_below(&w->rng, 4);
+	sync->policy = p;
+}
+
+static void declare_tables(struct world *w, struct declare *a)
 {
 	Synod__Definition__Sync *pair, *bank;
 
@@ -58,6 +72,7 @@ static void declare_tables(struct declare *a)
 	declare_connection(a, 2, "two");
 	declare_connection(a, 3, "three");
 	pair = declare_sync(a, SYNC_PAIR, "pair", 0x0e, true);
+	declare_policy(w, a, pair);
 	declare_table(a, pair, TABLE_REGISTER, "register");
 	declare_table(a, pair, TABLE_CHURN, "churn");
 	bank = declare_sync(a, SYNC_BANK, "bank", 0x0e, false);
@@ -75,7 +90,7 @@ static void declare(struct world *w)
 
 	synod__command__revision__init(&r);
 	declare_init(&a);
-	declare_tables(&a);
+	declare_tables(w, &a);
 	struct blob *packed = declare_pack(&a);
 	r.author = command_text("ann");
 	r.message = command_text("begin");
@@ -116,6 +131,7 @@ static void init(struct world *w)
 	rng_init(&w->rng, w->seed);
 	arena_init(&w->arena, 64 * 1024);
 	w->saw = map_new();
+	w->is_lossy = world_chance(w, 0.25);
 	w->now_us = 1000 * 1000;
 	for (uint32_t id = 1; id <= WORLD_DBS; id++)
 		database_init(w, id);
@@ -217,35 +233,6 @@ static void plan(struct world *w)
 }
 
 /* -- faults ---------------------------------------------------------------- */
-static void command_drain(struct world *w, uint64_t id, bool is_drained)
-{
-	Synod__Command__Drain d;
-	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
-
-	synod__command__drain__init(&d);
-	d.node_id = id;
-	d.is_drained = is_drained;
-	c.body_case = SYNOD__COMMAND__COMMAND__BODY_DRAIN;
-	c.drain = &d;
-	log_command(w, &c);
-	w->counts.drains++;
-}
-
-static void command_pause(struct world *w, uint32_t sync, bool is_paused)
-{
-	Synod__Command__Pause p;
-	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
-
-	synod__command__pause__init(&p);
-	p.sync_id = sync;
-	p.is_paused = is_paused;
-	p.reason = command_text("to see");
-	c.body_case = SYNOD__COMMAND__COMMAND__BODY_PAUSE;
-	c.pause = &p;
-	log_command(w, &c);
-	w->counts.pauses++;
-}
-
 static void hurt_node(struct world *w)
 {
 	struct member *m = &w->members[1 + rng_below(&w->rng, WORLD_NODES)];
@@ -265,7 +252,7 @@ static void hurt_node(struct world *w)
 		m->cut_until_us = w->now_us + for_us;
 		break;
 	default:
-		command_drain(w, m->id, world_chance(w, 0.5));
+		people_drain(w, m->id, world_chance(w, 0.5));
 	}
 }
 
@@ -284,9 +271,18 @@ static void hurt_database(struct world *w)
 		d->is_poisoned = !d->is_poisoned;
 		break;
 	default:
-		command_pause(w, 1 + (uint32_t)rng_below(&w->rng, 2),
-			      world_chance(w, 0.4));
+		people_pause(w, 1 + (uint32_t)rng_below(&w->rng, 2), 0,
+			     world_chance(w, 0.4));
 	}
+}
+
+/* What a capture has not read by now nobody ever reads. */
+static void lose_stream(struct world *w)
+{
+	struct database *d = &w->dbs[1 + rng_below(&w->rng, WORLD_DBS)];
+
+	d->lost = d->n;
+	d->boot++;
 }
 
 static void hurt(struct world *w)
@@ -295,48 +291,11 @@ static void hurt(struct world *w)
 		hurt_node(w);
 	if (world_chance(w, 0.002))
 		hurt_database(w);
+	if (w->is_lossy && world_chance(w, 0.0007))
+		lose_stream(w);
 }
 
-/* -- operators make good again --------------------------------------------- */
-static void replay_letters(struct world *w)
-{
-	Synod__Command__Letters l;
-	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
-	struct ledger_letter letter;
-	uint64_t ids[64];
-	uint64_t from = 1;
-
-	synod__command__letters__init(&l);
-	if (w->leader == 0)
-		return;
-	while (l.n_ids < 64 &&
-	       ledger_next_letter(&w->members[w->leader].kv, from, &letter)) {
-		ids[l.n_ids++] = letter.id;
-		from = letter.id + 1;
-	}
-	if (l.n_ids == 0)
-		return;
-	l.ids = ids;
-	l.is_replay = true;
-	l.author = command_text("ann");
-	c.body_case = SYNOD__COMMAND__COMMAND__BODY_LETTERS;
-	c.letters = &l;
-	log_command(w, &c);
-}
-
-/* Again and again: an older command may come in behind the newer one. */
-static void permit(struct world *w)
-{
-	const struct tasks *tasks = &w->members[1].control.tasks;
-
-	for (uint64_t id = 1; id <= WORLD_NODES; id++)
-		if (tasks_is_drained(tasks, id))
-			command_drain(w, id, false);
-	for (uint32_t sync = 1; sync <= 2; sync++)
-		if (tasks_is_paused(tasks, sync, 0))
-			command_pause(w, sync, false);
-}
-
+/* -- the end of all faults ------------------------------------------------- */
 static void heal(struct world *w)
 {
 	w->is_calm = true;
@@ -403,10 +362,11 @@ static void drain(struct world *w)
 			busy_us = w->now_us;
 		before = size;
 		if (w->now_us > replay_us) {
-			permit(w);
-			replay_letters(w);
+			people_mend(w);
 			replay_us = w->now_us + 500 * 1000;
 		}
+		if (w->now_us - from_us < 1000 * 1000 && world_chance(w, 0.01))
+			people_resolve(w);
 		if (w->now_us - from_us > DRAIN_US)
 			world_bad(w, "does not drain: %s", judge_open(w));
 	}
@@ -428,6 +388,8 @@ void world_run(struct world *w)
 			database_users(w);
 		if (w->now_us > users_us)
 			hurt(w);
+		if (world_chance(w, 0.004))
+			people_resolve(w);
 	}
 	heal(w);
 	drain(w);

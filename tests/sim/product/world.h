@@ -50,6 +50,7 @@ struct rules_off {
 	X(rows) X(crashes) X(freezes) X(db_crashes) X(lost_commits) \
 	X(refused) X(unknown) X(void_batches) X(moves) X(drains) \
 	X(pauses) X(parts) X(fenced) X(reads) X(differences) \
+	X(resolves) X(truncates) X(gaps) X(table_pauses) \
 	X(drain_ms_max)
 /* clang-format on */
 
@@ -84,6 +85,8 @@ struct database {
 	struct commit *stream;
 	size_t n, cap;
 	uint64_t slot_epoch, boot;
+	size_t lost; /* what the stream has up to here cannot be read any more
+		      */
 	int64_t down_until_us;
 	struct checkpoint checkpoints[WORLD_RUNNERS];
 	size_t n_checkpoints;
@@ -99,6 +102,7 @@ struct runner {
 	struct member *m;
 	bool is_used;
 	uint64_t instance;
+	uint64_t paused; /* mask of tables; when it began */
 	struct task_spec spec;
 	struct catalog *catalog;
 	struct connector_secrets secrets; /* carries the runner */
@@ -146,6 +150,9 @@ struct world {
 	uint64_t seed;
 	struct rules_off off;
 	bool is_traced, is_calm;
+	/* Changes get lost to the capture (gaps, paused tables): no deletes
+	 * then, for a load does not tell of them, and no exact journal. */
+	bool is_lossy;
 	int64_t now_us;
 	struct arena arena;
 	struct database dbs[WORLD_DBS + 1];
@@ -194,6 +201,14 @@ struct op *database_ops(struct world *w, size_t n);
 /* The users of one millisecond. */
 void database_users(struct world *w);
 void database_first_rows(struct world *w);
+
+/* people.c */
+void people_resolve(struct world *w);
+/* Take back what was paused, drained and parked. */
+void people_mend(struct world *w);
+void people_pause(struct world *w, uint32_t sync_id, uint32_t table_id,
+		  bool is_paused);
+void people_drain(struct world *w, uint64_t id, bool is_drained);
 
 /* connector.c */
 extern const struct connector connector_sim;
