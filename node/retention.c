@@ -5,11 +5,23 @@
 #include "node/node.h"
 #include "proto/codec.h"
 
-enum { RETENTION_US = 5000 };
+enum { RETENTION_US = 5000, TRAILING_SHARE = 8 };
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Entries that stay for a follower that is a little behind. Large ones would
+ * fill a small quota, and then nothing could ever make room. */
+static uint64_t trailing(const struct log_bounds *bounds)
+{
+	uint64_t n = bounds->last_index - bounds->first_index + 1;
+	uint64_t average = bounds->bytes_used / n;
+	uint64_t fitting =
+		bounds->bytes_max / TRAILING_SHARE / (average ? average : 1);
+
+	return fitting == 0 ? 1 : smaller(fitting, LIMIT_RAFT_TRAILING_MIN);
 }
 
 uint64_t retention_target(const struct log_bounds *bounds, uint64_t safe_index)
@@ -17,15 +29,17 @@ uint64_t retention_target(const struct log_bounds *bounds, uint64_t safe_index)
 	size_t half = bounds->bytes_max / 2;
 	uint64_t first = bounds->first_index, last = bounds->last_index;
 
-	if (bounds->bytes_used <= half || last < first ||
-	    safe_index < first + LIMIT_RAFT_TRAILING_MIN)
+	if (bounds->bytes_used <= half || last < first)
+		return 0;
+	uint64_t kept = trailing(bounds);
+	if (safe_index < first + kept)
 		return 0;
 	/* As many as the excess would be at the average size; the next look
 	 * corrects it. */
 	double share = (double)(bounds->bytes_used - half) /
 		       (double)bounds->bytes_used;
 	uint64_t excess = (uint64_t)((double)(last - first + 1) * share);
-	return smaller(first + excess, safe_index - LIMIT_RAFT_TRAILING_MIN);
+	return smaller(first + excess, safe_index - kept);
 }
 
 bool retention_is_vital(struct bytes command)

@@ -94,6 +94,18 @@ static void test_slowest_reader_keeps_the_log(void **state)
 			 1500 - LIMIT_RAFT_TRAILING_MIN);
 }
 
+/* A small quota and large entries: what stays for others must not fill it. */
+static void test_large_entries_leave_room(void **state)
+{
+	struct log_bounds b = bounds(1, 60, 900);
+
+	/* 15 bytes each; an eighth of 1000 bytes holds 8. */
+	assert_int_equal(retention_target(&b, 60), 1 + 26);
+	assert_int_equal(retention_target(&b, 20), 20 - 8);
+	b = bounds(1, 3, 960);
+	assert_int_equal(retention_target(&b, 3), 2);
+}
+
 static void test_empty_log_has_nothing_to_forget(void **state)
 {
 	struct log_bounds b = bounds(2001, 2000, 900);
@@ -109,6 +121,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_applied_stays),
 		cmocka_unit_test(test_way_down_gets_through_and_changes_do_not),
 		cmocka_unit_test(test_slowest_reader_keeps_the_log),
+		cmocka_unit_test(test_large_entries_leave_room),
 		cmocka_unit_test(test_empty_log_has_nothing_to_forget),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
