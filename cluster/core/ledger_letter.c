@@ -329,6 +329,8 @@ static void withdraw(struct ledger_turn *t, struct row *r, uint32_t target_id,
 		row_withdraw(r, target_id, get_u64_be(at.data + CHAIN_KEY));
 }
 
+/* Of a table that is no longer in force nothing is written: the one in its
+ * place was loaded, and the letter is older than that. */
 static void release(struct ledger_turn *t, const struct ledger_letter *letter,
 		    bool is_replay)
 {
@@ -347,7 +349,7 @@ static void release(struct ledger_turn *t, const struct ledger_letter *letter,
 			verdict_resend(t, r, catalog_bit(target_id));
 		t->ordinal += is_replay;
 		turn_save(t, r);
-	} else if (is_replay) {
+	} else if (is_replay && t->table && t->table->is_current) {
 		replay_letters(t, target_id, &chain);
 	}
 	remove_chain(t->l, t->w->kv, &chain);
