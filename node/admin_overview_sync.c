@@ -151,6 +151,46 @@ static void judge(struct overview *o, Synod__Admin__SyncInfo *out)
 		out->state = command_text("loading");
 }
 
+static const struct task *slowest_apply(const struct tasks *tasks)
+{
+	uint64_t low = tasks_low_index(tasks);
+
+	for (size_t i = 0; i < tasks->n; i++) {
+		const struct task *t = &tasks->list[i];
+		if (task_kind(t->id) == TASK_APPLY &&
+		    (t->upto > t->born_index ? t->upto : t->born_index) == low)
+			return t;
+	}
+	return NULL;
+}
+
+/* Captures wait, and one target is to blame, maybe of another sync. */
+static void add_full(struct overview *o, Synod__Admin__SyncInfo *out)
+{
+	const struct task *t = slowest_apply(&o->view->tasks);
+
+	if (strcmp(out->state, "running") == 0)
+		out->state = command_text("degraded");
+	if (!t) {
+		out->problem = command_text("the log is full");
+		out->hint = command_text("raise limits.log in the node files");
+		return;
+	}
+	const Synod__Admin__TaskInfo *info = overview_task(o, t);
+	out->problem = overview_text(
+		o,
+		"the log is full, captures wait for %s (%s, %llu entries "
+		"behind)%s%s",
+		info->name, info->state, (unsigned long long)info->behind,
+		info->problem[0] ? ": " : "", info->problem);
+	out->hint = info->hint[0] ? info->hint
+				  : overview_text(o,
+						  "synodctl sync lag %s, or "
+						  "raise limits.log in the "
+						  "node files",
+						  info->sync);
+}
+
 static void add_problems(struct overview *o, Synod__Admin__SyncInfo *out)
 {
 	const char *pause = table_pause(o, out->id, 0);
@@ -163,6 +203,8 @@ static void add_problems(struct overview *o, Synod__Admin__SyncInfo *out)
 			overview_text(o, "synodctl sync resume %s", out->name);
 		return;
 	}
+	if (o->n->is_full)
+		add_full(o, out);
 	for (size_t i = 0; i < out->n_tables && !out->problem[0]; i++) {
 		const Synod__Admin__TableInfo *t = out->tables[i];
 		if (!t->is_paused)

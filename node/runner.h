@@ -24,6 +24,7 @@
 #include "proto/command.pb-c.h"
 
 enum { NOTE_TASK_PROPOSAL = 500, NOTE_TASK_ENDED };
+enum { RUNNER_HANDED = 64 };
 
 struct node;
 struct runner_task;
@@ -50,7 +51,9 @@ struct runner {
 	struct runner_flight *flights;
 	size_t n_flights, free_flight;
 
-	atomic_bool has_news;  /* a task has something to report */
+	atomic_bool has_news; /* a task has something to report */
+	/* When a task was last handed on, by the remainder of its id. */
+	int64_t handed_us[RUNNER_HANDED];
 	int64_t look_us;       /* not before, unless something changed */
 	int64_t leaderless_us; /* since when; 0: there is a leader */
 	/* What a node that was away believes to own may be long another one's:

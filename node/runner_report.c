@@ -73,6 +73,16 @@ static void propose_checkpoint(struct runner_task *t, uint64_t applied,
  * two idle tasks would keep each other busy for ever. */
 enum { IDLE_ENTRIES = 1024 };
 
+/* Retention wants to forget and may not: what anybody has looked through
+ * counts, or captures would wait for a task that has nothing to do. */
+static bool is_log_held(struct node *n)
+{
+	struct log_bounds bounds;
+
+	log_bounds(n->log, &bounds);
+	return bounds.bytes_used > bounds.bytes_max / 8 * 5;
+}
+
 void runner_checkpoint(struct runner_task *t)
 {
 	int64_t now_us = node_now_us(t->node);
@@ -88,7 +98,8 @@ void runner_checkpoint(struct runner_task *t)
 	if (now_us < t->checkpoint_due_us)
 		return;
 	t->checkpoint_due_us = now_us + (int64_t)LIMIT_CHECKPOINT_MS * 1000;
-	if (applied == t->told_applied && upto < t->told_upto + IDLE_ENTRIES)
+	uint64_t worth = is_log_held(t->node) ? 1 : IDLE_ENTRIES;
+	if (applied == t->told_applied && upto < t->told_upto + worth)
 		return;
 	propose_checkpoint(t, applied, upto);
 }
@@ -132,6 +143,37 @@ static bool take_news(struct runner_task *t, int64_t now_us, struct said *out)
 	return is_due;
 }
 
+/* "connection test NAME" -> "connection test paris". Cut where it does not
+ * fit. */
+static void put_name(char hint[TASK_TEXT_MAX], const char *what,
+		     const char *name)
+{
+	char *at = strstr(hint, what);
+	char rest[TASK_TEXT_MAX];
+
+	if (!at)
+		return;
+	snprintf(rest, sizeof(rest), "%s", at + strlen(what));
+	snprintf(at, (size_t)(hint + TASK_TEXT_MAX - at), "%.*s%s%s",
+		 (int)(strcspn(what, "N")), what, name, rest);
+}
+
+/* What a task says is good for any task; who reads it wants to type it. */
+static void name_things(const struct runner_task *t, char hint[TASK_TEXT_MAX])
+{
+	const Synod__Definition__Connection *c =
+		catalog_connection(t->spec.catalog, task_connection(t->id));
+	const Synod__Definition__Sync *s =
+		catalog_sync(t->spec.catalog, task_sync(t->id));
+
+	if (c)
+		put_name(hint, "connection test NAME", c->name);
+	if (s) {
+		put_name(hint, "sync resume NAME", s->name);
+		put_name(hint, "sync pause NAME", s->name);
+	}
+}
+
 static void propose_report(struct node *n, struct runner_task *t,
 			   struct said *said)
 {
@@ -145,6 +187,7 @@ static void propose_report(struct node *n, struct runner_task *t,
 	body.state = state_of(said->state);
 	body.code = said->code;
 	body.text = said->text;
+	name_things(t, said->hint);
 	body.hint = said->hint;
 	body.time_us = clock_wall_us(&n->clock);
 	if (said->first_change_us && !t->is_first_told)
@@ -212,6 +255,54 @@ static void consider_reach(struct node *n, struct runner_task *t,
 	}
 }
 
+/* An image brought this node the state and not the log before it: another one
+ * may still have what the apply task has to read. Everybody gives it to the
+ * next, so each is tried; once a minute, for it may be that nobody has it. */
+enum { HAND_ON_US = 60 * 1000 * 1000 };
+
+static uint64_t next_node(struct node *n)
+{
+	const struct members *m = &n->members;
+	size_t self = 0;
+
+	while (self < m->n && m->list[self].facts.id != n->config.id)
+		self++;
+	for (size_t i = 1; i < m->n; i++) {
+		const struct member *next = &m->list[(self + i) % m->n];
+		if (next->is_connected &&
+		    !tasks_is_drained(&n->runner.view->tasks, next->facts.id))
+			return next->facts.id;
+	}
+	return 0;
+}
+
+static void consider_hand_on(struct node *n, struct runner_task *t,
+			     const struct said *said, int64_t now_us)
+{
+	int64_t *handed_us = &n->runner.handed_us[t->id % RUNNER_HANDED];
+	Synod__Command__Assign body;
+	Synod__Command__Command command;
+
+	if (task_kind(t->id) != TASK_APPLY || said->state != TASK_BLOCKED ||
+	    said->code != ERR_NOTFOUND ||
+	    (*handed_us && now_us - *handed_us < HAND_ON_US))
+		return;
+	synod__command__assign__init(&body);
+	synod__command__command__init(&command);
+	body.task_id = t->id;
+	body.node_id = next_node(n);
+	body.expected_epoch = t->spec.epoch;
+	body.reason = command_text("log_too_short");
+	body.time_us = clock_wall_us(&n->clock);
+	command.body_case = SYNOD__COMMAND__COMMAND__BODY_ASSIGN;
+	command.assign = &body;
+	if (!body.node_id || runner_tell(n, &command))
+		return;
+	*handed_us = now_us;
+	log_event(LOG_WARN, "task_handed_on", "task=%s to=%s why=%s", t->name,
+		  members_name(&n->members, body.node_id), LOG_Q(said->text));
+}
+
 static void renew_figures(struct runner_task *t, int64_t now_us)
 {
 	int64_t span_us = now_us - t->seen_us;
@@ -235,6 +326,7 @@ void runner_report(struct node *n, struct runner_task *t, int64_t now_us)
 	renew_figures(t, now_us);
 	bool is_due = take_news(t, now_us, &said);
 	consider_reach(n, t, &said, now_us);
+	consider_hand_on(n, t, &said, now_us);
 	if (!is_due)
 		return;
 	t->report_due_us = now_us + REPORT_US;
