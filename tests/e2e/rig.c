@@ -53,9 +53,15 @@ static void open_postgres(struct rig *r, int which, const char *name)
 
 void rig_open(struct rig *r, enum side_kind a, enum side_kind b)
 {
+	rig_open_with(r, a, b, NULL);
+}
+
+void rig_open_with(struct rig *r, enum side_kind a, enum side_kind b,
+		   const char *node_lines)
+{
 	*r = (struct rig){0};
 	rig_seed();
-	stage_open(&r->stage);
+	stage_open_with(&r->stage, node_lines);
 	snprintf(r->dir, sizeof(r->dir), "%s", fleet_dir(r->stage.fleet));
 	if (a == SIDE_POSTGRES)
 		open_postgres(r, 0, "a");

@@ -18,6 +18,9 @@ struct rig {
 };
 
 void rig_open(struct rig *r, enum side_kind a, enum side_kind b);
+/* With more lines in each node file. */
+void rig_open_with(struct rig *r, enum side_kind a, enum side_kind b,
+		   const char *node_lines);
 void rig_close(struct rig *r);
 /* The same statements on both sides. */
 void rig_run_both(struct rig *r, const char *sql);

@@ -50,8 +50,14 @@ void stage_fail(struct stage *s, const char *fmt, ...)
 
 void stage_open(struct stage *s)
 {
+	stage_open_with(s, NULL);
+}
+
+void stage_open_with(struct stage *s, const char *node_lines)
+{
 	struct fleet_config cfg = {.synodd = SYNODD_PATH,
 				   .n_nodes = STAGE_NODES,
+				   .node_lines = node_lines,
 				   .keep_files = getenv("KEEP_FILES") != NULL};
 	struct err e = {0};
 	unsigned leader;

@@ -16,6 +16,8 @@ struct stage {
 };
 
 void stage_open(struct stage *s);
+/* With more lines in each node file. */
+void stage_open_with(struct stage *s, const char *node_lines);
 void stage_close(struct stage *s);
 /* Fail the test; says where the nodes' logs are, and keeps them. */
 __attribute__((noreturn, format(printf, 2, 3))) void
