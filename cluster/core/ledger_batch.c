@@ -91,10 +91,12 @@ static void take_change(struct ledger_turn *t, uint32_t source_id,
 	if (!t->table)
 		return;
 	t->others = t->table->targets & ~catalog_bit(source_id);
-	if (!(t->table->sources & catalog_bit(source_id)))
-		turn_emit(t, 0, (struct bytes){0}); /* it is no source of it */
-	else if (!t->table->is_two_way || !t->table->is_current ||
-		 c->op == CHANGE_MOVE ||
+	if (!(t->table->sources & catalog_bit(source_id)) ||
+	    !t->table->is_current)
+		/* It is no source of it; or the table in its place is loaded
+		 * behind this, and an older row would be written over that. */
+		turn_emit(t, 0, (struct bytes){0});
+	else if (!t->table->is_two_way || c->op == CHANGE_MOVE ||
 		 (c->key.len == 0 && c->op != CHANGE_TRUNCATE))
 		turn_emit_own(t);
 	else

@@ -116,7 +116,9 @@ static void settle(struct ledger_turn *t, uint32_t target_id,
 	struct bytes b = keep(&existing, value_read_bytes(&in));
 	CHECK(!in.is_bad && !change_decode(a, &c));
 	t->table = catalog_table(t->w->catalog, c.table_id);
-	if (t->table) {
+	/* Where another table has taken its place, that one was loaded since.
+	 */
+	if (t->table && t->table->is_current) {
 		t->others = t->table->targets & ~catalog_bit(target_id);
 		decide(t, target_id, a, index, b);
 	}
