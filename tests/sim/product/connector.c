@@ -71,12 +71,13 @@ static int sim_capture_open(const struct capture_setup *s,
 	return 0;
 }
 
-static uint64_t table_mask(const struct capture_handle *h)
+static uint64_t table_mask(const struct capture_handle *h, bool is_load)
 {
 	uint64_t mask = 0;
 
 	for (size_t i = 0; i < h->n_tables; i++)
-		mask |= (uint64_t)1 << h->tables[i].table->id;
+		if (!is_load || h->tables[i].wants_load)
+			mask |= (uint64_t)1 << h->tables[i].table->id;
 	return mask;
 }
 
@@ -100,7 +101,7 @@ static int sim_capture_start(struct capture_handle *h, struct bytes position,
 	}
 	h->offset = get_u64(position.data + 8);
 	/* A table that was left out is loaded again. */
-	h->loaded = get_u64(position.data + 16) & table_mask(h);
+	h->loaded = get_u64(position.data + 16) & table_mask(h, false);
 	return 0;
 }
 
@@ -120,12 +121,23 @@ static void add_op(struct change_writer *w, const struct op *op,
 					   .n_values = n});
 }
 
-static bool is_captured(const struct capture_handle *h, uint32_t table_id)
+/* Its id in the revision in force; 0: it is not captured. */
+static uint32_t captured_id(const struct capture_handle *h, uint32_t physical)
 {
 	for (size_t i = 0; i < h->n_tables; i++)
-		if (h->tables[i].table->id == table_id)
-			return true;
-	return false;
+		if (world_physical(h->tables[i].table->id) == physical)
+			return h->tables[i].table->id;
+	return 0;
+}
+
+static void add_captured(const struct capture_handle *h,
+			 struct change_writer *w, const struct op *op)
+{
+	struct op x = *op;
+
+	x.table_id = captured_id(h, op->table_id);
+	if (x.table_id)
+		add_op(w, &x, x.op);
 }
 
 /* Some transactions of three rows and more come in two parts. True: stop. */
@@ -144,8 +156,7 @@ static bool read_commit(struct capture_handle *h, struct change_writer *w)
 		last = 2;
 	change_begin(w, TXN_LOCAL, c->stamp_us);
 	for (size_t i = h->offset; i < last; i++)
-		if (is_captured(h, c->ops[i].table_id))
-			add_op(w, &c->ops[i], c->ops[i].op);
+		add_captured(h, w, &c->ops[i]);
 	h->offset = 0;
 	if (last < c->n && w->n_txn_changes) {
 		change_part(w);
@@ -154,8 +165,7 @@ static bool read_commit(struct capture_handle *h, struct change_writer *w)
 		return true;
 	}
 	for (size_t i = last; i < c->n; i++)
-		if (is_captured(h, c->ops[i].table_id))
-			add_op(w, &c->ops[i], c->ops[i].op);
+		add_captured(h, w, &c->ops[i]);
 	change_end(w);
 	h->seq++;
 	return false;
@@ -166,15 +176,13 @@ static void read_table(struct capture_handle *h, struct change_writer *w)
 {
 	const struct connector_table *t = h->tables;
 
-	while (h->loaded >> t->table->id & 1)
+	while (!t->wants_load || h->loaded >> t->table->id & 1)
 		t++;
 	h->loaded |= (uint64_t)1 << t->table->id;
-	struct map *rows = h->link.d->tables[t->table->id];
+	struct map *rows = h->link.d->tables[world_physical(t->table->id)];
 	struct bytes key = {0}, values;
 	bool after = false;
 
-	if (!t->wants_load)
-		return;
 	change_begin(w, TXN_LOAD, world_wall(h->link.w));
 	while (map_seek(rows, key, after, &key, &values)) {
 		add_op(w,
@@ -224,7 +232,8 @@ static int sim_capture_poll(struct capture_handle *h, size_t bytes_max,
 	bool is_cut = false;
 	while (h->seq < h->link.d->n && most-- && !is_cut)
 		is_cut = read_commit(h, w);
-	if (h->seq == h->link.d->n && !is_cut && h->loaded != table_mask(h))
+	if (h->seq == h->link.d->n && !is_cut &&
+	    table_mask(h, true) & ~h->loaded)
 		read_table(h, w);
 	if (seq == h->seq && !is_cut && loaded == h->loaded && !h->is_new)
 		return 0;
@@ -320,7 +329,7 @@ static bool row_there(const struct database *d, const struct commit *c,
 	for (size_t i = c->n; i > 0; i--) {
 		const struct op *op = &c->ops[i - 1];
 
-		if (op->table_id != row->change.table_id)
+		if (op->table_id != world_physical(row->change.table_id))
 			continue;
 		if (op->op == CHANGE_TRUNCATE)
 			return false;
@@ -329,8 +338,8 @@ static bool row_there(const struct database *d, const struct commit *c,
 		*values = op->values;
 		return op->op != CHANGE_DELETE;
 	}
-	return map_get(d->tables[row->change.table_id], row->change.key,
-		       values);
+	return map_get(d->tables[world_physical(row->change.table_id)],
+		       row->change.key, values);
 }
 
 static void take_read(struct world *w, struct value_buf *existing,
@@ -400,7 +409,7 @@ static void write_row(struct link *l, const struct apply_group *g, size_t i,
 	c->ops[c->n++] = (struct op){
 		.op = row->change.op == CHANGE_READ ? CHANGE_PUT
 						    : row->change.op,
-		.table_id = row->change.table_id,
+		.table_id = world_physical(row->change.table_id),
 		.key = {arena_copy(&l->w->arena, row->change.key.data,
 				   row->change.key.len),
 			row->change.key.len},

@@ -57,6 +57,21 @@ static size_t owners(const struct world *w, uint32_t task_id, bool *is_running)
 	return n;
 }
 
+/* Nothing in force waits for its load. */
+static bool is_loaded(const struct world *w, uint32_t id, uint64_t mask)
+{
+	const struct catalog *c = w->members[1].control.catalog;
+
+	for (uint32_t t = 1; c && t <= WORLD_IDS; t++) {
+		const struct catalog_table *table = catalog_table(c, t);
+
+		if (table && table->is_current &&
+		    (table->sources & catalog_bit(id)) && !(mask >> t & 1))
+			return false;
+	}
+	return true;
+}
+
 const char *judge_open(struct world *w)
 {
 	static char text[128];
@@ -82,7 +97,8 @@ const char *judge_open(struct world *w)
 	for (uint32_t id = 1; id <= WORLD_DBS; id++) {
 		struct bytes p = ledger_position(&w->members[1].kv, id);
 
-		if (p.len && get_u64(p.data) == w->dbs[id].n)
+		if (p.len && get_u64(p.data) == w->dbs[id].n &&
+		    is_loaded(w, id, get_u64(p.data + 16)))
 			continue;
 		snprintf(text, sizeof text, "%u is not captured to its end",
 			 id);
@@ -132,7 +148,7 @@ static void trace_key(struct world *w, uint32_t table_id, size_t key)
 					txn.task_id,
 					(unsigned long long)txn.applied_index);
 			while (change_next(&r, &c) > 0) {
-				if (c.table_id != table_id ||
+				if (world_physical(c.table_id) != table_id ||
 				    key_number(c.key) != key)
 					continue;
 				database_image(c.values, &i);

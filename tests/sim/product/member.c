@@ -41,7 +41,7 @@ void member_crash(struct member *m, int64_t for_us)
 		map_free(m->map);
 		m->map = map_new();
 		m->kv = kv_mem(m->map);
-		m->applied = 0;
+		m->applied = m->revision_at = 0;
 	}
 	control_init(&m->control);
 	m->is_up = false;
@@ -109,6 +109,11 @@ static void apply_next(struct member *m)
 
 	control_apply(&m->control, &m->kv, &entry);
 	compare(m, index);
+	const struct command_view *v = &m->w->log[index].view;
+	if (v->kind == COMMAND_OTHER && v->tree &&
+	    v->tree->body_case == SYNOD__COMMAND__COMMAND__BODY_REVISION &&
+	    !m->w->log[index].is_refused)
+		m->revision_at = index;
 	m->applied = index;
 	m->has_news = true;
 }

@@ -61,8 +61,8 @@ static void replay_letters(struct world *w)
 
 static bool is_declared(uint32_t sync_id, uint32_t table_id)
 {
-	return table_id == 0 ||
-	       (table_id == TABLE_BANK) == (sync_id == SYNC_BANK);
+	return table_id == 0 || (world_physical(table_id) == TABLE_BANK) ==
+					(sync_id == SYNC_BANK);
 }
 
 /* The table by itself, or, with table 0, the sync. */
@@ -82,7 +82,7 @@ static void permit(struct world *w)
 		if (tasks_is_drained(tasks, id))
 			people_drain(w, id, false);
 	for (uint32_t sync = 1; sync <= 2; sync++)
-		for (uint32_t table = 0; table <= WORLD_TABLES; table++)
+		for (uint32_t table = 0; table <= WORLD_IDS; table++)
 			if (is_declared(sync, table) &&
 			    is_paused(tasks, sync, table))
 				people_pause(w, sync, table, false);
@@ -121,4 +121,21 @@ void people_resolve(struct world *w)
 	c.resolve = &r;
 	log_command(w, &c);
 	w->counts.resolves++;
+}
+
+/* The tables have other columns by now: all of them are taken over anew. */
+void people_revise(struct world *w)
+{
+	const struct control *c = &w->members[w->leader].control;
+	uint32_t generation = 0;
+
+	if (w->leader == 0 || !c->catalog)
+		return;
+	for (uint32_t id = TABLE_REGISTER; id <= WORLD_IDS; id += WORLD_TABLES)
+		if (catalog_table(c->catalog, id))
+			generation = id / WORLD_TABLES + 1;
+	if (generation * WORLD_TABLES + WORLD_TABLES > WORLD_IDS)
+		return;
+	world_declare(w, catalog_revision(c->catalog), generation);
+	w->counts.revisions++;
 }

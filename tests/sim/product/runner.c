@@ -11,10 +11,24 @@ static int port_propose(void *ctx, struct blob *command, uint64_t ticket)
 	return log_propose(ctx, command, ticket);
 }
 
+static bool is_revision(const struct entry *e)
+{
+	return e->view.kind == COMMAND_OTHER && e->view.tree &&
+	       !e->is_refused &&
+	       e->view.tree->body_case ==
+		       SYNOD__COMMAND__COMMAND__BODY_REVISION;
+}
+
+/* Not beyond a revision that its catalog does not know. */
 static uint64_t port_decided(void *ctx)
 {
 	struct runner *r = ctx;
 
+	if (r->revision_at == r->m->revision_at)
+		return r->m->applied;
+	for (uint64_t i = r->revision_at + 1; i <= r->m->applied; i++)
+		if (is_revision(&r->w->log[i]))
+			return i - 1;
 	return r->m->applied;
 }
 
@@ -33,7 +47,8 @@ static int port_next_entry(void *ctx, uint64_t after, struct task_entry *out,
 	if (after < control_floor(&r->m->kv))
 		return err_set(e, ERR_NOTFOUND, "entry %llu is forgotten",
 			       (unsigned long long)after);
-	for (uint64_t i = after + 1; i <= r->m->applied; i++) {
+	uint64_t decided = port_decided(r);
+	for (uint64_t i = after + 1; i <= decided; i++) {
 		const struct entry *x = &r->w->log[i];
 		bool is_batch = x->view.kind == COMMAND_BATCH;
 
@@ -52,7 +67,7 @@ static int port_next_entry(void *ctx, uint64_t after, struct task_entry *out,
 			out->outcome = (struct bytes){0};
 		return 1;
 	}
-	*upto = r->m->applied;
+	*upto = decided;
 	return 0;
 }
 
@@ -83,6 +98,17 @@ static bool port_is_paused(void *ctx, uint32_t sync_id, uint32_t table_id)
 
 static bool port_may_load(void *ctx, uint32_t table_id)
 {
+	struct runner *r = ctx;
+	const struct catalog_table *t = catalog_table(r->catalog, table_id);
+
+	for (uint32_t id = 1; t && table_id > WORLD_TABLES && id <= WORLD_DBS;
+	     id++) {
+		const struct task *a = tasks_find(
+			&r->m->control.tasks, task_apply_id(t->sync->id, id));
+
+		if (!a || (a->applied < t->order_at && a->upto < t->order_at))
+			return false;
+	}
 	return true;
 }
 
@@ -152,8 +178,9 @@ static uint64_t paused_tables(const struct member *m)
 	const struct tasks *tasks = &m->control.tasks;
 	uint64_t mask = 0;
 
-	for (uint32_t id = 1; id <= WORLD_TABLES; id++) {
-		uint32_t sync = id == TABLE_BANK ? SYNC_BANK : SYNC_PAIR;
+	for (uint32_t id = 1; id <= WORLD_IDS; id++) {
+		uint32_t sync = world_physical(id) == TABLE_BANK ? SYNC_BANK
+								 : SYNC_PAIR;
 
 		if (tasks_is_paused(tasks, sync, id) &&
 		    !tasks_is_paused(tasks, sync, 0))
@@ -171,6 +198,7 @@ static void runner_start(struct runner *r, struct member *m,
 		.is_used = true,
 		.instance = ++m->w->next_instance,
 		.paused = paused_tables(m),
+		.revision_at = m->revision_at,
 		.catalog = catalog_load(&m->kv),
 		.due_us = m->w->now_us,
 	};
@@ -223,6 +251,7 @@ void runner_follow(struct member *m)
 
 		if (r->is_used &&
 		    (!is_mine(m, t) || t->epoch != r->spec.epoch ||
+		     r->revision_at != m->revision_at ||
 		     (r->capture && r->paused != paused_tables(m))))
 			runner_stop(r);
 	}
@@ -246,7 +275,11 @@ static void propose_hint(struct runner *r)
 	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
 
 	apply_progress(r->apply, &cp.applied, &cp.upto);
-	if (r->w->now_us < r->hint_us || cp.applied <= r->hinted)
+	const struct task *t = tasks_find(&r->m->control.tasks, r->spec.id);
+	/* A load may wait for that: again until it is known. */
+	bool is_past = t && t->applied < r->revision_at &&
+		       t->upto < r->revision_at && cp.upto >= r->revision_at;
+	if (r->w->now_us < r->hint_us || (cp.applied <= r->hinted && !is_past))
 		return;
 	r->hint_us = r->w->now_us + 300 * 1000;
 	r->hinted = cp.applied;

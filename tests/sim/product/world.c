@@ -64,7 +64,8 @@ static void declare_policy(struct world *w, struct declare *a,
 	sync->policy = p;
 }
 
-static void declare_tables(struct world *w, struct declare *a)
+static void declare_tables(struct world *w, struct declare *a,
+			   uint32_t generation)
 {
 	Synod__Definition__Sync *pair, *bank;
 
@@ -73,8 +74,10 @@ static void declare_tables(struct world *w, struct declare *a)
 	declare_connection(a, 3, "three");
 	pair = declare_sync(a, SYNC_PAIR, "pair", 0x0e, true);
 	declare_policy(w, a, pair);
-	declare_table(a, pair, TABLE_REGISTER, "register");
-	declare_table(a, pair, TABLE_CHURN, "churn");
+	declare_table(a, pair, TABLE_REGISTER + generation * WORLD_TABLES,
+		      "register");
+	declare_table(a, pair, TABLE_CHURN + generation * WORLD_TABLES,
+		      "churn");
 	bank = declare_sync(a, SYNC_BANK, "bank", 0x0e, false);
 	declare_table(a, bank, TABLE_BANK, "bank");
 	for (size_t i = 0; i < pair->n_tables; i++)
@@ -82,7 +85,7 @@ static void declare_tables(struct world *w, struct declare *a)
 	bank->tables[0]->fields[1]->type = VALUE_BYTES;
 }
 
-static void declare(struct world *w)
+void world_declare(struct world *w, uint32_t base_revision, uint32_t generation)
 {
 	Synod__Command__Revision r;
 	Synod__Command__Command c = SYNOD__COMMAND__COMMAND__INIT;
@@ -90,8 +93,9 @@ static void declare(struct world *w)
 
 	synod__command__revision__init(&r);
 	declare_init(&a);
-	declare_tables(w, &a);
+	declare_tables(w, &a, generation);
 	struct blob *packed = declare_pack(&a);
+	r.base_revision = base_revision;
 	r.author = command_text("ann");
 	r.message = command_text("begin");
 	r.time_us = world_wall(w);
@@ -99,7 +103,7 @@ static void declare(struct world *w)
 	c.body_case = SYNOD__COMMAND__COMMAND__BODY_REVISION;
 	c.revision = &r;
 	bool was_calm = w->is_calm;
-	w->is_calm = true; /* this one gets in */
+	w->is_calm |= generation == 0; /* this one gets in */
 	log_command(w, &c);
 	w->is_calm = was_calm;
 	blob_unref(packed);
@@ -138,7 +142,7 @@ static void init(struct world *w)
 	for (uint64_t id = 1; id <= WORLD_NODES; id++)
 		member_init(w, id);
 	name_members(w);
-	declare(w);
+	world_declare(w, 0, 0);
 	database_first_rows(w);
 }
 
@@ -293,6 +297,8 @@ static void hurt(struct world *w)
 		hurt_database(w);
 	if (w->is_lossy && world_chance(w, 0.0007))
 		lose_stream(w);
+	if (w->is_lossy && world_chance(w, 0.0004))
+		people_revise(w);
 }
 
 /* -- the end of all faults ------------------------------------------------- */

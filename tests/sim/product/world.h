@@ -20,6 +20,7 @@ enum {
 	WORLD_TABLES = 3,
 	WORLD_RUNNERS = 16,
 	WORLD_WHY = 256,
+	WORLD_IDS = 31,     /* of tables, of all revisions */
 	TABLE_REGISTER = 1, /* two-way, puts only: the journal is exact */
 	TABLE_CHURN = 2,    /* two-way, puts and deletes */
 	TABLE_BANK = 3,     /* one-way 1 -> 2, 3: the sum never changes */
@@ -50,7 +51,7 @@ struct rules_off {
 	X(rows) X(crashes) X(freezes) X(db_crashes) X(lost_commits) \
 	X(refused) X(unknown) X(void_batches) X(moves) X(drains) \
 	X(pauses) X(parts) X(fenced) X(reads) X(differences) \
-	X(resolves) X(truncates) X(gaps) X(table_pauses) \
+	X(resolves) X(revisions) X(truncates) X(gaps) X(table_pauses) \
 	X(drain_ms_max)
 /* clang-format on */
 
@@ -103,6 +104,7 @@ struct runner {
 	bool is_used;
 	uint64_t instance;
 	uint64_t paused; /* mask of tables; when it began */
+	uint64_t revision_at;
 	struct task_spec spec;
 	struct catalog *catalog;
 	struct connector_secrets secrets; /* carries the runner */
@@ -119,7 +121,7 @@ struct member {
 	struct control control;
 	struct map *map;
 	struct kv kv;
-	uint64_t applied;
+	uint64_t applied, revision_at; /* entries */
 	bool is_up;
 	int64_t down_until_us, frozen_until_us, cut_until_us;
 	int64_t entry_due_us, last_assigned_us;
@@ -181,6 +183,15 @@ static inline int64_t world_wall(const struct world *w)
 	return w->now_us + (int64_t)1700000000 * 1000000;
 }
 
+/* A revision that declares the two-way tables anew, under ids of their own:
+ * 3 more each time. */
+void world_declare(struct world *w, uint32_t base_revision,
+		   uint32_t generation);
+static inline uint32_t world_physical(uint32_t table_id)
+{
+	return (table_id - 1) % WORLD_TABLES + 1;
+}
+
 /* database.c */
 struct image {
 	uint64_t uid, saw;
@@ -204,6 +215,7 @@ void database_first_rows(struct world *w);
 
 /* people.c */
 void people_resolve(struct world *w);
+void people_revise(struct world *w);
 /* Take back what was paused, drained and parked. */
 void people_mend(struct world *w);
 void people_pause(struct world *w, uint32_t sync_id, uint32_t table_id,
