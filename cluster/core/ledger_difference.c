@@ -67,11 +67,9 @@ static void decide(struct ledger_turn *t, uint32_t target_id, struct bytes came,
 		r->has &= ~bit;
 		verdict_resend(t, r, bit);
 	} else {
-		/* Something else is under way to it already: over that, too. */
-		uint64_t mask = t->table->targets & ~bit;
-		if (row_last(r, target_id))
-			mask |= bit;
-		verdict_crown(t, r, &claim, mask);
+		/* To its own side, too: what came behind the READ may have
+		 * been written over it there, or is under way. */
+		verdict_crown(t, r, &claim, t->table->targets);
 	}
 	if (t->table->is_two_way)
 		turn_save(t, r);
