@@ -257,8 +257,9 @@ static void consider_reach(struct node *n, struct runner_task *t,
 
 /* An image brought this node the state and not the log before it: another one
  * may still have what the apply task has to read. Everybody gives it to the
- * next, so each is tried; once a minute, for it may be that nobody has it. */
-enum { HAND_ON_US = 60 * 1000 * 1000 };
+ * next, so each is tried; not at once again, for it may be that nobody has it.
+ */
+enum { HAND_ON_US = 5 * 1000 * 1000 };
 
 static uint64_t next_node(struct node *n)
 {
