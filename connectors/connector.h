@@ -53,6 +53,9 @@ struct connector_table {
 	const Synod__Definition__Table *table;
 	const Synod__Definition__Side *side;
 	bool wants_load; /* capture: its rows are read once */
+	/* But not yet: the position says that they were not, and they are read
+	 * when the capture is opened without it. */
+	bool is_load_put_off;
 	bool is_two_way;
 	uint32_t load_chunk; /* rows a chunk */
 };

@@ -87,6 +87,8 @@ static struct position_table *next_table(struct capture_handle *h)
 		if (t->state != POSITION_LOADING)
 			continue;
 		size_t place = place_of(h, t->id);
+		if (h->setup.tables[place].is_load_put_off)
+			continue;
 		pg_load_choose(&h->load, &h->setup.tables[place],
 			       &h->schemas[place]);
 		count_rows(h, &h->schemas[place]);

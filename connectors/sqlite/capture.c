@@ -298,10 +298,10 @@ static int read_head(struct capture_handle *h, struct err *e)
 	return 0;
 }
 
-static bool is_loading(const struct capture_handle *h)
+static bool is_loading(struct capture_handle *h)
 {
-	for (size_t i = 0; i < h->at.n; i++) {
-		if (!h->at.tables[i].is_loaded)
+	for (size_t i = 0; i < h->n_tables; i++) {
+		if (sqlite_load_is_due(&h->tables[i], &h->at))
 			return true;
 	}
 	return false;

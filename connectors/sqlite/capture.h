@@ -86,7 +86,9 @@ int sqlite_capture_holds(struct capture_handle *h, const struct captured *t,
  * there is more; 0: that was all. */
 int sqlite_changes_read(struct capture_handle *h, size_t bytes_max,
 			struct change_writer *w, struct err *e);
-/* One chunk of the first table that is not loaded. 1: there was one. */
+/* Rows of the table are still to be read, and may be now. */
+bool sqlite_load_is_due(const struct captured *t, struct position *at);
+/* One chunk of the first table that is due. 1: there was one. */
 int sqlite_load_read(struct capture_handle *h, size_t bytes_max,
 		     struct change_writer *w, struct err *e);
 /* Rows of a table, roughly. */

@@ -144,6 +144,14 @@ static int read_chunk(struct chunk *x, sqlite3_stmt *stmt, struct err *e)
 	return 0;
 }
 
+bool sqlite_load_is_due(const struct captured *t, struct position *at)
+{
+	const struct position_table *p =
+		sqlite_position_find(at, t->ct.table->id);
+
+	return p && !p->is_loaded && !t->ct.is_load_put_off;
+}
+
 int sqlite_load_read(struct capture_handle *h, size_t bytes_max,
 		     struct change_writer *w, struct err *e)
 {
@@ -151,12 +159,12 @@ int sqlite_load_read(struct capture_handle *h, size_t bytes_max,
 	sqlite3_stmt *stmt = NULL;
 
 	for (size_t i = 0; i < h->n_tables && !x.t; i++) {
-		x.p = sqlite_position_find(&h->next, h->tables[i].ct.table->id);
-		if (x.p && !x.p->is_loaded)
+		if (sqlite_load_is_due(&h->tables[i], &h->next))
 			x.t = &h->tables[i];
 	}
 	if (!x.t)
 		return 0;
+	x.p = sqlite_position_find(&h->next, x.t->ct.table->id);
 	int rc = prepare(h, x.t, x.p, &stmt, e);
 	if (rc == 0)
 		rc = read_chunk(&x, stmt, e);

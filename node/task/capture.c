@@ -345,7 +345,7 @@ static bool wants_reopen(struct capture *c)
 	c->look_us = capture_now(c) + CAPTURE_LOOK_US;
 	return task_tables_is_stale(&c->tables, c->spec, c->ports) ||
 	       (c->tables.is_load_put_off &&
-		task_tables_may_load_more(&c->tables, c->spec, c->ports));
+		task_tables_may_load_more(&c->tables, c->ports));
 }
 
 static int64_t run(struct capture *c, int wait_ms)

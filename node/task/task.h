@@ -147,7 +147,6 @@ void task_tables_read(struct task_tables *t, const struct task_spec *spec,
 void task_tables_free(struct task_tables *t);
 /* May one be loaded now that had to wait? */
 bool task_tables_may_load_more(const struct task_tables *t,
-			       const struct task_spec *spec,
 			       const struct task_ports *ports);
 /* Would they be others if they were read now? */
 bool task_tables_is_stale(const struct task_tables *t,

@@ -43,15 +43,15 @@ static bool is_load_off(const struct catalog_table *table)
 	return table->sync->initial && table->sync->initial->is_off;
 }
 
-static bool wants_load(struct task_tables *t, const struct task_ports *ports,
-		       const struct catalog_table *table)
+/* In-flight deliveries of the table that it replaced would be overtaken. */
+static bool is_load_too_early(struct task_tables *t,
+			      const struct task_ports *ports,
+			      const struct catalog_table *table)
 {
-	if (is_load_off(table))
-		return false;
 	if (ports->may_load(ports->ctx, table->table->id))
-		return true;
+		return false;
 	t->is_load_put_off = true;
-	return false;
+	return true;
 }
 
 static void add(struct task_tables *t, const struct task_spec *spec,
@@ -60,13 +60,16 @@ static void add(struct task_tables *t, const struct task_spec *spec,
 {
 	const Synod__Definition__Initial *initial = table->sync->initial;
 	uint32_t chunk = initial ? initial->chunk : 0;
-	bool is_capture = task_kind(spec->id) == TASK_CAPTURE;
+	bool wants_load =
+		task_kind(spec->id) == TASK_CAPTURE && !is_load_off(table);
 
 	t->list = mem_grow(t->list, (t->n + 1) * sizeof *t->list);
 	t->list[t->n++] = (struct connector_table){
 		.table = table->table,
 		.side = catalog_side(table, task_connection(spec->id)),
-		.wants_load = is_capture && wants_load(t, ports, table),
+		.wants_load = wants_load,
+		.is_load_put_off =
+			wants_load && is_load_too_early(t, ports, table),
 		.is_two_way = table->is_two_way,
 		.load_chunk = chunk ? chunk : TASK_LOAD_CHUNK,
 	};
@@ -104,19 +107,12 @@ bool task_tables_is_stale(const struct task_tables *t,
 }
 
 bool task_tables_may_load_more(const struct task_tables *t,
-			       const struct task_spec *spec,
 			       const struct task_ports *ports)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		uint32_t id = t->list[i].table->id;
-		const struct catalog_table *table =
-			catalog_table(spec->catalog, id);
-
-		if (!table || t->list[i].wants_load || is_load_off(table))
-			continue;
-		if (ports->may_load(ports->ctx, id))
+	for (size_t i = 0; i < t->n; i++)
+		if (t->list[i].is_load_put_off &&
+		    ports->may_load(ports->ctx, t->list[i].table->id))
 			return true;
-	}
 	return false;
 }
 

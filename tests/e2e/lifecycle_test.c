@@ -290,7 +290,7 @@ static void test_a_node_that_needs_an_image(void **state)
 }
 
 /* -- definitions that change ----------------------------------------------- */
-static void test_a_table_is_added(void **state)
+static void test_tables_and_fields_are_added(void **state)
 {
 	struct stage *s;
 	struct life l;
@@ -316,11 +316,19 @@ static void test_a_table_is_added(void **state)
 	stage_wait_equal(s, &l.rig.a, &l.rig.b,
 			 "SELECT id,v FROM extra ORDER BY id");
 	must_progress(&l, "a second table");
-	link_must(a, "UPDATE extra SET v = 'later' WHERE id = 2");
+	stage_define_pair(s, &l.rig.a, &l.rig.b,
+			  "    between: [a, b]\n    tables:\n"
+			  "      - item\n      - ballast\n"
+			  "      - { table: extra, fields: [v, w] }\n"
+			  "    initial: { load: merge, authority: a }\n");
+	stage_wait_running(s);
 	stage_wait_equal(s, &l.rig.a, &l.rig.b,
-			 "SELECT id,v FROM extra ORDER BY id");
+			 "SELECT id,v,w FROM extra ORDER BY id");
+	link_must(a, "UPDATE extra SET w = 'later' WHERE id = 2");
+	stage_wait_equal(s, &l.rig.a, &l.rig.b,
+			 "SELECT id,v,w FROM extra ORDER BY id");
 	side_hang_up(a);
-	must_progress(&l, "its change");
+	must_progress(&l, "a new field");
 	life_end(&l);
 }
 
@@ -438,7 +446,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_log_waits_for_a_target),
 		cmocka_unit_test(test_all_nodes_die_at_once),
 		cmocka_unit_test(test_a_node_that_needs_an_image),
-		cmocka_unit_test(test_a_table_is_added),
+		cmocka_unit_test(test_tables_and_fields_are_added),
 		cmocka_unit_test(test_a_pause_under_writes),
 		cmocka_unit_test(test_a_removed_sync_leaves_nothing),
 		cmocka_unit_test(test_a_changed_column_pauses_its_table),

@@ -71,12 +71,28 @@ static int sim_capture_open(const struct capture_setup *s,
 	return 0;
 }
 
+static bool is_due(const struct connector_table *t)
+{
+	return t->wants_load && !t->is_load_put_off;
+}
+
 static uint64_t table_mask(const struct capture_handle *h, bool is_load)
 {
 	uint64_t mask = 0;
 
 	for (size_t i = 0; i < h->n_tables; i++)
-		if (!is_load || h->tables[i].wants_load)
+		if (!is_load || is_due(&h->tables[i]))
+			mask |= (uint64_t)1 << h->tables[i].table->id;
+	return mask;
+}
+
+/* As real ones: what does not want to be loaded at first never is. */
+static uint64_t never_loaded(const struct capture_handle *h)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < h->n_tables; i++)
+		if (!h->tables[i].wants_load)
 			mask |= (uint64_t)1 << h->tables[i].table->id;
 	return mask;
 }
@@ -90,7 +106,8 @@ static int sim_capture_start(struct capture_handle *h, struct bytes position,
 		return rc;
 	h->is_new = position.len == 0;
 	h->seq = h->link.d->n;
-	h->offset = h->loaded = 0;
+	h->offset = 0;
+	h->loaded = never_loaded(h);
 	if (position.len == 0)
 		return 0;
 	CHECK(position.len == POSITION_BYTES);
@@ -101,7 +118,7 @@ static int sim_capture_start(struct capture_handle *h, struct bytes position,
 	}
 	h->offset = get_u64(position.data + 8);
 	/* A table that was left out is loaded again. */
-	h->loaded = get_u64(position.data + 16) & table_mask(h, false);
+	h->loaded |= get_u64(position.data + 16) & table_mask(h, false);
 	return 0;
 }
 
@@ -176,7 +193,7 @@ static void read_table(struct capture_handle *h, struct change_writer *w)
 {
 	const struct connector_table *t = h->tables;
 
-	while (!t->wants_load || h->loaded >> t->table->id & 1)
+	while (!is_due(t) || h->loaded >> t->table->id & 1)
 		t++;
 	h->loaded |= (uint64_t)1 << t->table->id;
 	struct map *rows = h->link.d->tables[world_physical(t->table->id)];
