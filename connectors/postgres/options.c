@@ -1,11 +1,13 @@
 #include "connectors/postgres/options.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "base/digest.h"
 #include "proto/limits.h"
 
 static const char *const tls_words[] = {"disable",   "prefer",      "require",
@@ -85,18 +87,30 @@ static int read_password(struct options *o, const struct connector_target *t,
 	return error;
 }
 
-/* A slot's name may hold lower-case letters, digits and underscores only. */
+/* A slot's name may hold lower-case letters, digits and underscores only, and
+ * PostgreSQL cuts it. A name that does not survive this gets a digest of
+ * itself: two connections must never share a slot. */
 static void name_of(char *dst, const char *cluster, const char *connection)
 {
-	int n = snprintf(dst, OPTIONS_NAME_MAX, "synod_%s_%s", cluster,
-			 connection);
+	char whole[OPTIONS_NAME_MAX * 3];
+	enum { DIGEST_LEN = 9 };
 
-	CHECK(n > 0);
+	int n = snprintf(whole, sizeof whole, "synod_%s_%s", cluster,
+			 connection);
+	CHECK(n > 0 && (size_t)n < sizeof whole);
+	snprintf(dst, OPTIONS_NAME_MAX, "%.*s", OPTIONS_NAME_MAX - 1, whole);
 	for (char *at = dst; *at; at++)
 		if (!isalnum((unsigned char)*at) && *at != '_')
 			*at = '_';
 		else
 			*at = (char)tolower((unsigned char)*at);
+	if (strcmp(dst, whole) == 0)
+		return;
+	size_t end = strlen(dst), most = OPTIONS_NAME_MAX - 1 - DIGEST_LEN;
+	if (end > most)
+		end = most;
+	snprintf(dst + end, OPTIONS_NAME_MAX - end, "_%08" PRIx32,
+		 (uint32_t)digest64(connection, strlen(connection)));
 }
 
 static void choose_names(struct options *o, const struct connector_target *t)

@@ -1,7 +1,8 @@
 /* What a column of PostgreSQL takes and gives back without loss; positions;
- * and which transactions a snapshot sees. */
+ * which transactions a snapshot sees; and names of ours. */
 #include "connectors/postgres/types.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "connectors/postgres/history.h"
+#include "connectors/postgres/options.h"
 #include "connectors/postgres/position.h"
 
 static bool takes(enum value_type column, const char *native,
@@ -159,6 +161,59 @@ static void test_history_makes_short_numbers_whole(void **state)
 	assert_true(pg_history_full_xid(UINT32_MAX, 2) == UINT32_MAX);
 }
 
+/* A slot that two connections share is taken from one by the other. */
+static void test_names_of_ours_differ(void **state)
+{
+	static const char *const names[] = {
+		"shop",
+		"shop-a",
+		"shop_a",
+		"Shop_a",
+		"a-name-of-sixty-three-characters-that-has-nothing-at-its-end-"
+		"01",
+		"a-name-of-sixty-three-characters-that-has-nothing-at-its-end-"
+		"02",
+		"a_name_of_sixty_three_characters_that_has_nothing_at_its_end_"
+		"01",
+		"a_name_of_sixty_three_characters_that_has_nothing_at_its_end_"
+		"02",
+	};
+	enum { N = sizeof names / sizeof *names };
+	Synod__Definition__Option database, user, *list[] = {&database, &user};
+	Synod__Definition__Connection c = SYNOD__DEFINITION__CONNECTION__INIT;
+	struct connector_target t = {.connection = &c,
+				     .cluster = "0123456789abcdef"};
+	struct options options[N];
+
+	synod__definition__option__init(&database);
+	synod__definition__option__init(&user);
+	database.name = (char[]){"database"};
+	user.name = (char[]){"user"};
+	database.value = user.value = (char[]){"x"};
+	c.options = list;
+	c.n_options = 2;
+	for (size_t i = 0; i < N; i++) {
+		char name[OPTIONS_NAME_MAX];
+
+		snprintf(name, sizeof name, "%s", names[i]);
+		c.name = name;
+		assert_int_equal(pg_options_read(&options[i], &t, NULL), 0);
+		assert_true(strspn(options[i].slot,
+				   "abcdefghijklmnopqrstuvwxyz0123456789_") ==
+			    strlen(options[i].slot));
+		for (size_t j = 0; j < i; j++) {
+			assert_string_not_equal(options[i].slot,
+						options[j].slot);
+			assert_string_not_equal(options[i].publication,
+						options[j].publication);
+		}
+	}
+	assert_string_equal(options[0].slot, "synod_01234567_shop");
+	assert_string_equal(options[2].slot, "synod_01234567_shop_a");
+	for (size_t i = 0; i < N; i++)
+		pg_options_clear(&options[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +223,7 @@ int main(void)
 		cmocka_unit_test(
 			test_history_that_is_full_asks_for_newer_snapshots),
 		cmocka_unit_test(test_history_makes_short_numbers_whole),
+		cmocka_unit_test(test_names_of_ours_differ),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
