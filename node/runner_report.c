@@ -190,8 +190,13 @@ static void propose_report(struct node *n, struct runner_task *t,
 	name_things(t, said->hint);
 	body.hint = said->hint;
 	body.time_us = clock_wall_us(&n->clock);
-	if (said->first_change_us && !t->is_first_told)
+	if (said->first_change_us && !t->is_first_told) {
+		/* When it was, not when it is told: the time of the assignment
+		 * follows from it. */
 		body.first_change_us = (uint64_t)said->first_change_us;
+		body.time_us -= node_now_us(n) -
+				(t->started_us + said->first_change_us);
+	}
 	command.body_case = SYNOD__COMMAND__COMMAND__BODY_TASK_REPORT;
 	command.task_report = &body;
 	if (runner_tell(n, &command)) {
