@@ -180,11 +180,12 @@ static void test_names_of_ours_differ(void **state)
 	};
 	enum { N = sizeof names / sizeof *names };
 	Synod__Definition__Option database, user, *list[] = {&database, &user};
-	Synod__Definition__Connection c = SYNOD__DEFINITION__CONNECTION__INIT;
+	Synod__Definition__Connection c;
 	struct connector_target t = {.connection = &c,
 				     .cluster = "0123456789abcdef"};
 	struct options options[N];
 
+	synod__definition__connection__init(&c);
 	synod__definition__option__init(&database);
 	synod__definition__option__init(&user);
 	database.name = (char[]){"database"};
