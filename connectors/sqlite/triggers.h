@@ -1,14 +1,16 @@
 /* Triggers: how the writes of every process get into our change table.
  *
- * Each capture (number N) has
- *   _synod_N_change   seq, op, tab (table id), at (ms since
- * 1970), total (total_changes() of the writer), c0, c1, ... : the fields. The
- * columns have no type, so nothing is converted _synod_N_table    a row for
- * each captured table: its generation, new whenever its triggers are installed
- * where none were _synod_N_t<id>_suspect    see below
- *   _synod_N_t<id>_<hash>_<event>   the triggers; the hash is that of their
- *                     text, so that another version has other names
- *   _synod_N_echo     the trigger on _synod_checkpoint
+ * Each capture (number N) has:
+ *
+ * - _synod_N_change: seq, op, tab (table id), at (ms since 1970), total
+ *   (total_changes() of the writer), c0, c1, ...: the fields. The columns have
+ *   no type, so nothing is converted.
+ * - _synod_N_table: a row for each captured table: its generation, new whenever
+ *   its triggers are installed where none were.
+ * - _synod_N_t<id>_suspect: see below.
+ * - _synod_N_t<id>_<hash>_<event>: the triggers; the hash is that of their
+ *   text, so that another version has other names.
+ * - _synod_N_echo: the trigger on _synod_checkpoint.
  *
  * There is one writer at a time, so seq is the order of the commits. A row is
  * read back from the table rather than taken from NEW: when another trigger of
