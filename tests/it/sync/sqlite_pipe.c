@@ -123,8 +123,10 @@ static bool propose(sqlite3 *log, uint64_t epoch, const struct value_buf *to,
 	(void)sqlite3_bind_blob(stmt, 2, w->buf.data, (int)w->buf.len,
 				SQLITE_STATIC);
 	(void)sqlite3_bind_int64(stmt, 3, (int64_t)epoch);
-	if (sqlite3_step(stmt) != SQLITE_DONE)
+	if (sqlite3_step(stmt) != SQLITE_DONE) {
+		(void)fprintf(stderr, "propose: %s\n", sqlite3_errmsg(log));
 		_exit(PIPE_FAILED);
+	}
 	sqlite3_finalize(stmt);
 	return sqlite3_changes(log) == 1;
 }
